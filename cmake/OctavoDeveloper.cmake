@@ -1,0 +1,33 @@
+# What our own tests, examples and benchmarks are built with; never exported.
+if(NOT TARGET octavo::data)
+  message(FATAL_ERROR "octavo: tests, examples and benchmarks need Eigen 3.4, xtensor, stb and zlib "
+                      "(packages.apt names their Debian packages)")
+endif()
+
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+add_library(octavo_warnings INTERFACE)
+target_compile_options(octavo_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+                                                 $<$<BOOL:${OCTAVO_WERROR}>:-Werror>)
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(OCTAVO_CCACHE ccache)
+  mark_as_advanced(OCTAVO_CCACHE)
+  if(OCTAVO_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${OCTAVO_CCACHE}")
+  endif()
+endif()
+
+# Golden data that is not part of the tree. Tests find it through the environment variable OCTAVO_DATA, and those that
+# need it say so and pass when there is none.
+set(_octavo_data "$ENV{OCTAVO_DATA}")
+if(NOT _octavo_data AND IS_DIRECTORY "${PROJECT_SOURCE_DIR}/../shared/data")
+  get_filename_component(_octavo_data "${PROJECT_SOURCE_DIR}/../shared/data" ABSOLUTE)
+endif()
+set(OCTAVO_DATA_DIR "${_octavo_data}" CACHE PATH "Folder with golden data, handed to the tests as OCTAVO_DATA")
+
+# Two tests run at a time, each with threads of its own: those that wait must not spin.
+set(OCTAVO_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive UBSAN_OPTIONS=print_stacktrace=1)
+if(OCTAVO_DATA_DIR)
+  list(APPEND OCTAVO_TEST_ENVIRONMENT "OCTAVO_DATA=${OCTAVO_DATA_DIR}")
+endif()

@@ -1,0 +1,12 @@
+# OCTAVO_VERSION: read from version.hpp, where the version has its only home.
+set(_octavo_version_header "${CMAKE_CURRENT_LIST_DIR}/../include/octavo/version.hpp")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${_octavo_version_header}")
+set(OCTAVO_VERSION "")
+foreach(part IN ITEMS MAJOR MINOR PATCH)
+  file(STRINGS "${_octavo_version_header}" _octavo_line REGEX "^#define OCTAVO_VERSION_${part} [0-9]+$")
+  if(NOT _octavo_line MATCHES " ([0-9]+)$")
+    message(FATAL_ERROR "${_octavo_version_header}: no line '#define OCTAVO_VERSION_${part} <number>'")
+  endif()
+  list(APPEND OCTAVO_VERSION ${CMAKE_MATCH_1})
+endforeach()
+list(JOIN OCTAVO_VERSION "." OCTAVO_VERSION)
