@@ -1,0 +1,57 @@
+// octavo/kernels/reference/vector_f32.hpp: the vector of the level without intrinsics: one float.
+//
+// A kernel body that is the same on every level is written once over VectorF32<level> (the *_body.hpp files). max and
+// min have x86's rule for NaN: the second operand is the result when either is NaN.
+#ifndef OCTAVO_KERNELS_REFERENCE_VECTOR_F32_HPP_
+#define OCTAVO_KERNELS_REFERENCE_VECTOR_F32_HPP_
+
+#include <cmath>
+#include <cstdint>
+
+#include "../../core/cpu.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+template <Isa Level>
+struct VectorF32 : VectorF32<fallback_of(Level)> {};
+
+template <>
+struct VectorF32<Isa::scalar> {
+  using Type = float;
+  static constexpr std::int64_t kLanes = 1;
+
+  static Type zero() { return 0.0F; }
+  static Type set(float x) { return x; }
+  static Type load(const float* p) { return *p; }
+  static Type load(const float* p, std::int64_t count) { return count > 0 ? *p : 0.0F; }
+  static void store(float* p, Type x) { *p = x; }
+  static void store(float* p, Type x, std::int64_t count) {
+    if (count > 0) *p = x;
+  }
+
+  static Type add(Type a, Type b) { return a + b; }
+  static Type sub(Type a, Type b) { return a - b; }
+  static Type mul(Type a, Type b) { return a * b; }
+  static Type div(Type a, Type b) { return a / b; }
+  static Type fma(Type a, Type b, Type c) { return a * b + c; }
+  static Type sqrt(Type a) { return std::sqrt(a); }
+  static Type max(Type a, Type b) { return a > b ? a : b; }
+  static Type min(Type a, Type b) { return a < b ? a : b; }
+  static Type abs(Type a) { return std::fabs(a); }
+  static Type copy_sign(Type size, Type sign) { return std::copysign(size, sign); }
+  static Type round_even(Type a) { return std::nearbyint(a); }
+  static Type floor(Type a) { return std::floor(a); }
+  static Type truncate(Type a) { return std::trunc(a); }
+
+  static Type where_less(Type a, Type b, Type x) { return a < b ? x : 0.0F; }
+  static Type where_less_equal(Type a, Type b, Type x) { return a <= b ? x : 0.0F; }
+  static bool any_nan(Type a) { return a != a; }
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_KERNELS_REFERENCE_VECTOR_F32_HPP_

@@ -1,0 +1,167 @@
+// octavo/kernels/x86/gemm_f32_avx512.hpp: blocks of a float matrix product with AVX-512.
+//
+// A register tile of 14 x 32 (A read along its rows) or 12 x 32 (A stored transposed) holds 28 or 24 accumulators; a
+// step in depth costs 2 loads of B, 14 or 12 broadcasts and 28 or 24 multiply-adds, so B may come from the L2 cache.
+#ifndef OCTAVO_KERNELS_X86_GEMM_F32_AVX512_HPP_
+#define OCTAVO_KERNELS_X86_GEMM_F32_AVX512_HPP_
+
+#include "../reference/gemm_f32.hpp"
+#include "transpose_f32_avx2.hpp"
+#if OCTAVO_X86
+#include <immintrin.h>
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+template <>
+struct GemmF32<Isa::avx512vnni> {
+  static constexpr std::int64_t kRows = 14;
+  static constexpr std::int64_t kColumns = 32;
+
+  OCTAVO_TARGET_AVX512VNNI static void block(const GemmBlockF32& g) {
+    for (std::int64_t j = 0; j < g.columns;) {
+      const std::int64_t left = g.columns - j;
+      if (left >= 32) {
+        panel<2, Tail::none>(g, j);
+        j += 32;
+      } else if (left > 24) {
+        panel<1, Tail::none>(g, j);
+        j += 16;
+      } else if (left > 16) {
+        panel<1, Tail::half>(g, j);
+        j += 24;
+      } else {
+        panel<0, Tail::whole>(g, j);
+        j += 16;
+      }
+    }
+  }
+
+  static void pack_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t columns,
+                              float* panel) {
+    transpose_f32_avx2(b, ldb, columns, depth, panel, kColumns, kColumns);
+  }
+
+ private:
+  // What follows the whole vectors of a tile: nothing, up to 8 columns in a ymm, or up to 16 in a zmm, masked.
+  enum class Tail : std::uint8_t { none, half, whole };
+
+  template <int Whole, Tail Last>
+  OCTAVO_TARGET_AVX512VNNI static void panel(const GemmBlockF32& g, std::int64_t j) {
+    std::int64_t i = 0;
+    if (g.a_depth == 1) {
+      for (; i + 14 <= g.rows; i += 14) tile<14, Whole, Last, false>(g, i, j);
+      for (; i + 7 <= g.rows; i += 7) tile<7, Whole, Last, false>(g, i, j);
+      for (; i + 3 <= g.rows; i += 3) tile<3, Whole, Last, false>(g, i, j);
+      for (; i < g.rows; ++i) tile<1, Whole, Last, false>(g, i, j);
+    } else {
+      for (; i + 12 <= g.rows; i += 12) tile<12, Whole, Last, true>(g, i, j);
+      for (; i + 8 <= g.rows; i += 8) tile<8, Whole, Last, true>(g, i, j);
+      for (; i + 4 <= g.rows; i += 4) tile<4, Whole, Last, true>(g, i, j);
+      for (; i < g.rows; ++i) tile<1, Whole, Last, true>(g, i, j);
+    }
+  }
+
+  template <int Rows, int Whole, Tail Last, bool Transposed>
+  OCTAVO_TARGET_AVX512VNNI static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j) {
+    constexpr bool half = Last == Tail::half;
+    constexpr bool whole = Last == Tail::whole;
+    constexpr int vectors = Whole + (whole ? 1 : 0);
+    constexpr auto height = static_cast<std::size_t>(Rows);  // g++ 12 warns of a dependent signed array bound
+    constexpr auto width = static_cast<std::size_t>(vectors);
+    const std::int64_t tail = g.columns - j - 16 * Whole;
+    const auto mask = static_cast<__mmask16>(whole ? (1U << (tail < 16 ? tail : 16)) - 1U : 0xFFFFU);
+    const auto half_mask = static_cast<__mmask8>(half ? (1U << tail) - 1U : 0xFFU);
+    float* c = g.c + i * g.ldc + j;
+
+    __m512 sum[height][width];
+    __m256 half_sum[height];
+    if (g.accumulate) {
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+          sum[r][v] =
+              v < Whole ? _mm512_loadu_ps(c + r * g.ldc + 16 * v) : _mm512_maskz_loadu_ps(mask, c + r * g.ldc + 16 * v);
+        if constexpr (half) half_sum[r] = _mm256_maskz_loadu_ps(half_mask, c + r * g.ldc + 16 * Whole);
+      }
+    } else {
+      __m512 start[width];
+      __m256 half_start = _mm256_setzero_ps();
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) start[v] = _mm512_setzero_ps();
+      if (g.bias != nullptr) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+          start[v] =
+              v < Whole ? _mm512_loadu_ps(g.bias + j + 16 * v) : _mm512_maskz_loadu_ps(mask, g.bias + j + 16 * v);
+        if constexpr (half) half_start = _mm256_maskz_loadu_ps(half_mask, g.bias + j + 16 * Whole);
+      }
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) sum[r][v] = start[v];
+        if constexpr (half) half_sum[r] = half_start;
+      }
+    }
+
+    // Rows of A in groups of three: [base], [base + stride], [base + 2 * stride] need no register of their own.
+    constexpr std::size_t groups = Transposed ? 1 : (height + 2) / 3;
+    const float* a[groups];
+#pragma GCC unroll 8
+    for (std::size_t s = 0; s < groups; ++s) a[s] = g.a + (i + 3 * static_cast<std::int64_t>(s)) * g.a_row;
+    const float* b = g.b + j / kColumns * g.b_panel + j % kColumns;
+    const std::int64_t a_row = g.a_row;
+    for (std::int64_t p = 0; p < g.depth; ++p) {
+      __m512 w[width];
+      __m256 half_w = _mm256_setzero_ps();
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v)
+        w[v] = v < Whole ? _mm512_loadu_ps(b + 16 * v) : _mm512_maskz_loadu_ps(mask, b + 16 * v);
+      if constexpr (half) half_w = _mm256_maskz_loadu_ps(half_mask, b + 16 * Whole);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+        const float* x = Transposed ? a[0] + r : a[Transposed ? 0 : r / 3] + r % 3 * a_row;
+        const __m512 scalar = _mm512_set1_ps(*x);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) sum[r][v] = _mm512_fmadd_ps(scalar, w[v], sum[r][v]);
+        if constexpr (half) half_sum[r] = _mm256_fmadd_ps(_mm256_set1_ps(*x), half_w, half_sum[r]);
+      }
+#pragma GCC unroll 8
+      for (std::size_t s = 0; s < groups; ++s) a[s] += Transposed ? g.a_depth : 1;
+      b += g.b_depth;
+    }
+
+    if (g.clamp) {
+      const __m512 low = _mm512_set1_ps(g.low);
+      const __m512 high = _mm512_set1_ps(g.high);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+          sum[r][v] = _mm512_maskz_min_ps(0xFFFF, high, _mm512_maskz_max_ps(0xFFFF, low, sum[r][v]));
+        if constexpr (half)
+          half_sum[r] = _mm256_min_ps(_mm256_set1_ps(g.high), _mm256_max_ps(_mm256_set1_ps(g.low), half_sum[r]));
+      }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) {
+        if (v < Whole)
+          _mm512_storeu_ps(c + r * g.ldc + 16 * v, sum[r][v]);
+        else
+          _mm512_mask_storeu_ps(c + r * g.ldc + 16 * v, mask, sum[r][v]);
+      }
+      if constexpr (half) _mm256_mask_storeu_ps(c + r * g.ldc + 16 * Whole, half_mask, half_sum[r]);
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_X86
+#endif  // OCTAVO_KERNELS_X86_GEMM_F32_AVX512_HPP_
