@@ -27,7 +27,8 @@ endif()
 set(OCTAVO_DATA_DIR "${_octavo_data}" CACHE PATH "Folder with golden data, handed to the tests as OCTAVO_DATA")
 
 # Two tests run at a time, each with threads of its own: those that wait must not spin.
-set(OCTAVO_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive UBSAN_OPTIONS=print_stacktrace=1)
+set(OCTAVO_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive UBSAN_OPTIONS=print_stacktrace=1
+                            "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
 if(OCTAVO_DATA_DIR)
   list(APPEND OCTAVO_TEST_ENVIRONMENT "OCTAVO_DATA=${OCTAVO_DATA_DIR}")
 endif()
