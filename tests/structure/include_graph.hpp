@@ -217,10 +217,12 @@ class Checker {
 
   void check_reach(const std::string& start, const ReachRule& rule) {
     const auto from = reached_from(start);
-    for (const auto& [path, includer] : from)
-      if (path != start &&
-          std::any_of(rule.never.begin(), rule.never.end(), [&](const auto& w) { return is_in(path, w); }))
+    for (const auto& reached : from) {
+      const std::string& path = reached.first;
+      const auto holds = [&](const std::string& place) { return is_in(path, place); };
+      if (path != start && std::any_of(rule.never.begin(), rule.never.end(), holds))
         report(start, 1, "must not reach " + trail(from, start, path));
+    }
     const auto check_externals = [&](const std::string& path) {
       for (const Include& include : tree_.at(path).includes)
         if (!include.own && !include.optional && forbidden_external(include.target, rule))
