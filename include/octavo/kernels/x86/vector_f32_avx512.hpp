@@ -44,9 +44,13 @@ struct VectorF32<Isa::avx512vnni> {
     const __m512i mask = _mm512_set1_epi32(0x7FFFFFFF);
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(mask, bits(size), bits(sign), 0xCA));
   }
+  // Without optimization g++'s intrinsic is a macro that converts the mask to short in the user's file.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
   OCTAVO_DETAIL_OP Type round_even(Type a) { return _mm512_maskz_roundscale_ps(kAll, a, _MM_FROUND_TO_NEAREST_INT); }
   OCTAVO_DETAIL_OP Type floor(Type a) { return _mm512_maskz_roundscale_ps(kAll, a, _MM_FROUND_TO_NEG_INF); }
   OCTAVO_DETAIL_OP Type truncate(Type a) { return _mm512_maskz_roundscale_ps(kAll, a, _MM_FROUND_TO_ZERO); }
+#pragma GCC diagnostic pop
 
   // x where the comparison holds, otherwise 0.
   OCTAVO_DETAIL_OP Type where_less(Type a, Type b, Type x) {
