@@ -1,0 +1,133 @@
+// octavo/kernels/depthwise.hpp: the depthwise kernel's packed weights, its call, and its portable version.
+#ifndef OCTAVO_KERNELS_DEPTHWISE_HPP_
+#define OCTAVO_KERNELS_DEPTHWISE_HPP_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "../core/aligned.hpp"
+#include "../core/cpu.hpp"
+#include "geometry.hpp"
+#include "sink.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+// What the vector kernels multiply with. Four rows of codes (image rows, or taps) interleaved byte by byte with
+// vpunpck{l,h} give 32-bit lanes that hold four taps of one channel, but in the order of the in-lane unpacks: of a
+// block of 64 channels, quad q (0..3) holds channels 16 * l + 4 * q + e at lane 4 * l + e (l, e = 0..3). Weights are
+// stored in that order (64 bytes a quad, four taps a channel); the saturating packs that end the kernel undo it.
+//
+// `taps`: any window, tap t = i * kernel_w + j: [out_c / 64][ceil(taps / 4)][4 quads][16 lanes][4 taps].
+// `columns`: 3x3 only: [out_c / 64][3 columns][2 rows][4 quads][16][4]: taps [w0 w1 w2 0] for an output row and
+// [0 w0 w1 w2] for the one below it, from the same interleave of four image rows (stride 1).
+struct DepthwiseWeights {
+  AlignedVector<std::int8_t> plain;    // [kernel_h * kernel_w][out_c]
+  AlignedVector<std::int8_t> taps;     // out_c == in_c
+  AlignedVector<std::int8_t> columns;  // out_c == in_c, 3x3
+};
+
+// Position of a channel's four taps inside a packed block of 64 channels: bytes from the block's start.
+[[nodiscard]] constexpr std::int64_t quad_position(std::int64_t channel) {
+  const std::int64_t in_block = channel % kChannelBlock;
+  const std::int64_t lane = in_block / 16 * 4 + in_block % 4;
+  return in_block % 16 / 4 * 64 + lane * 4;
+}
+
+[[nodiscard]] inline DepthwiseWeights pack_depthwise(const ConvGeometry& g, const std::int8_t* weights) {
+  DepthwiseWeights packed;
+  const std::int64_t count = g.window.kernel_h * g.window.kernel_w;
+  packed.plain.assign(weights, weights + count * g.out_c);
+  if (g.in_c != g.out_c) return packed;
+  constexpr std::int64_t block_bytes = 256;  // 64 channels, four taps
+  const std::int64_t blocks = round_up(g.out_c, kChannelBlock) / kChannelBlock;
+  const std::int64_t groups = (count + 3) / 4;
+  packed.taps.assign(static_cast<std::size_t>(blocks * groups * block_bytes), 0);
+  for (std::int64_t t = 0; t < count; ++t)
+    for (std::int64_t c = 0; c < g.out_c; ++c)
+      packed.taps[static_cast<std::size_t>((c / kChannelBlock * groups + t / 4) * block_bytes + quad_position(c) +
+                                           t % 4)] = weights[t * g.out_c + c];
+  if (g.window.kernel_h != 3 || g.window.kernel_w != 3) return packed;
+  packed.columns.assign(static_cast<std::size_t>(blocks * 6 * block_bytes), 0);
+  for (std::int64_t row = 0; row < 2; ++row)
+    for (std::int64_t i = 0; i < 3; ++i)
+      for (std::int64_t j = 0; j < 3; ++j)
+        for (std::int64_t c = 0; c < g.out_c; ++c) {
+          const std::int64_t block = (c / kChannelBlock * 3 + j) * 2 + row;
+          packed.columns[static_cast<std::size_t>(block * block_bytes + quad_position(c) + i + row)] =
+              weights[(i * 3 + j) * g.out_c + c];
+        }
+  return packed;
+}
+
+// Output rows [y_begin, y_end) of one image. Input row r stands at in + (r % ring_rows) * in_w * in_c: the whole image,
+// or a ring of its rows. Rows outside the image read zero_row (in_w * in_c zero points).
+struct DepthwiseCall {
+  const ConvGeometry* geometry = nullptr;
+  const DepthwiseWeights* weights = nullptr;
+  const std::uint8_t* in = nullptr;
+  std::int64_t ring_rows = 0;
+  const std::uint8_t* zero_row = nullptr;
+  const std::int32_t* start = nullptr;  // per channel, padded to 64
+  Sink sink;
+  void* out = nullptr;  // row y_begin
+  std::int64_t y_begin = 0, y_end = 0;
+
+  [[nodiscard]] const std::uint8_t* row(std::int64_t in_y) const noexcept {
+    if (in_y < 0 || in_y >= geometry->in_h) return zero_row;
+    return in + in_y % ring_rows * geometry->in_w * geometry->in_c;
+  }
+  // The input pixel under tap (i, j) of output pixel (y, x); a zero-point pixel outside the image.
+  [[nodiscard]] const std::uint8_t* pixel(std::int64_t y, std::int64_t x, std::int64_t i,
+                                          std::int64_t j) const noexcept {
+    const Window& w = geometry->window;
+    const std::int64_t in_x = x * w.stride_w - w.pad_left + j * w.dilation_w;
+    if (in_x < 0 || in_x >= geometry->in_w) return zero_row;
+    return row(y * w.stride_h - w.pad_top + i * w.dilation_h) + in_x * geometry->in_c;
+  }
+  [[nodiscard]] void* output(std::int64_t y, std::int64_t x, std::int64_t channel) const noexcept {
+    const std::int64_t at = ((y - y_begin) * geometry->out_w + x) * geometry->out_c + channel;
+    if (sink.kind == Sink::Kind::real) return static_cast<float*>(out) + at;
+    return static_cast<std::uint8_t*>(out) + at;
+  }
+};
+
+template <Isa Level>
+struct Depthwise : Depthwise<fallback_of(Level)> {};
+
+template <>
+struct Depthwise<Isa::scalar> {
+  // What a call for this window uses; for reports.
+  static std::string_view name(const ConvGeometry&) { return "depthwise_scalar"; }
+
+  static void run(const DepthwiseCall& call) {
+    const ConvGeometry& g = *call.geometry;
+    const std::int64_t multiplier = g.out_c / g.in_c;
+    for (std::int64_t y = call.y_begin; y < call.y_end; ++y)
+      for (std::int64_t x = 0; x < g.out_w; ++x)
+        for (std::int64_t c = 0; c < g.out_c; c += kChannelBlock) {
+          const std::int64_t count = std::min(kChannelBlock, g.out_c - c);
+          std::int32_t acc[kChannelBlock];
+          std::copy_n(call.start + c, kChannelBlock, acc);
+          for (std::int64_t i = 0; i < g.window.kernel_h; ++i)
+            for (std::int64_t j = 0; j < g.window.kernel_w; ++j) {
+              const std::uint8_t* pixel = call.pixel(y, x, i, j);
+              const std::int8_t* w = call.weights->plain.data() + (i * g.window.kernel_w + j) * g.out_c + c;
+              if (multiplier == 1)
+                for (std::int64_t k = 0; k < count; ++k) acc[k] += w[k] * pixel[c + k];
+              else
+                for (std::int64_t k = 0; k < count; ++k) acc[k] += w[k] * pixel[(c + k) / multiplier];
+            }
+          Finish<Isa::scalar>::run(call.sink, acc, kChannelBlock, 1, c, count, call.output(y, x, c), 0);
+        }
+  }
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_KERNELS_DEPTHWISE_HPP_

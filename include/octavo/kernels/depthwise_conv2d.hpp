@@ -1,0 +1,127 @@
+// octavo/kernels/depthwise_conv2d.hpp: 8-bit depthwise convolution with the output stage fused.
+//
+//   out[y][x][c] = stage(bias[c] + sum over taps (i, j) of weight[i][j][c] *
+//                        (in[y * stride_h - pad_top + i * dilation_h][...][c / multiplier] - input_zero_point))
+// Taps outside the image contribute 0. Result: reference/conv2d.hpp, byte for byte, on every level.
+#ifndef OCTAVO_KERNELS_DEPTHWISE_CONV2D_HPP_
+#define OCTAVO_KERNELS_DEPTHWISE_CONV2D_HPP_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "conv2d.hpp"
+#include "depthwise_levels.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+// Geometry, packed weights, threads; the quantized and the dynamic-range operator stand on it.
+class DepthwisePlan {
+ public:
+  DepthwisePlan() = default;
+  DepthwisePlan(std::string_view what, const ConvGeometry& g, std::span<const std::int8_t> weights) : g_(g) {
+    ConvGeometry ungrouped = g;
+    ungrouped.groups = 1;
+    check_geometry(what, ungrouped);
+    require(g.out_c % g.in_c == 0, what, ": ", g.out_c, " output channels are no multiple of ", g.in_c, " inputs");
+    check_size(what, "weights", weights.size(), g.window.kernel_h * g.window.kernel_w * g.out_c);
+    weights_ = pack_depthwise(g, weights.data());
+  }
+
+  [[nodiscard]] const ConvGeometry& geometry() const noexcept { return g_; }
+  [[nodiscard]] std::int64_t zero_row_size() const noexcept { return g_.in_w * g_.in_c; }
+  [[nodiscard]] std::string_view kernel_name() const { return dispatch<DepthwiseName>(g_); }
+  [[nodiscard]] std::int64_t macs() const noexcept { return g_.out_size() * g_.window.kernel_h * g_.window.kernel_w; }
+
+  // The same shape as ConvPlan, so that one dynamic-range class serves both; no scratch is needed.
+  [[nodiscard]] std::int64_t per_group() const noexcept { return g_.out_c; }
+  [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const noexcept { return 0; }
+  void run(const std::uint8_t* in, const std::uint8_t* zero_row, const std::int32_t* start, const Sink& sink, void* out,
+           std::int64_t batch, int threads, std::span<std::byte> /*scratch*/) const {
+    const DepthwiseFunction kernel = dispatch<SelectDepthwise>();
+    parallel_for(batch * g_.out_h, threads, [&](std::int64_t begin, std::int64_t end, int) {
+      DepthwiseCall call;
+      call.geometry = &g_;
+      call.weights = &weights_;
+      call.ring_rows = g_.in_h;
+      call.zero_row = zero_row;
+      call.start = start;
+      call.sink = sink;
+      for (std::int64_t row = begin; row < end;) {
+        const std::int64_t image = row / g_.out_h;
+        const std::int64_t stop = std::min(end, (image + 1) * g_.out_h);
+        call.in = in + image * g_.in_size();
+        call.y_begin = row - image * g_.out_h;
+        call.y_end = stop - image * g_.out_h;
+        const std::int64_t at = row * g_.out_w * g_.out_c;
+        call.out = sink.kind == Sink::Kind::real ? static_cast<void*>(static_cast<float*>(out) + at)
+                                                 : static_cast<void*>(static_cast<std::uint8_t*>(out) + at);
+        kernel(call);
+        row = stop;
+      }
+    });
+  }
+
+ private:
+  ConvGeometry g_;
+  DepthwiseWeights weights_;
+};
+
+// fold_starts() for depthwise weights, whose channel is the last extent.
+inline std::vector<std::int64_t> fold_depthwise_starts(std::string_view what, const ConvGeometry& g,
+                                                       std::span<const std::int8_t> weights,
+                                                       std::span<const std::int32_t> bias,
+                                                       std::int32_t input_zero_point,
+                                                       AlignedVector<std::int32_t>& starts) {
+  std::vector<std::int8_t> by_channel(weights.size());
+  const std::int64_t taps = g.window.kernel_h * g.window.kernel_w;
+  for (std::int64_t t = 0; t < taps; ++t)
+    for (std::int64_t c = 0; c < g.out_c; ++c)
+      by_channel[static_cast<std::size_t>(c * taps + t)] = weights[static_cast<std::size_t>(t * g.out_c + c)];
+  return fold_starts(what, by_channel, g.out_c, bias, input_zero_point, g.out_c, starts);
+}
+
+}  // namespace detail
+
+// Prepared once, then run() any number of times, by any number of threads at the same time.
+class QuantizedDepthwiseConv2d {
+ public:
+  // weights: 1HWC, [kernel_h][kernel_w][out_c], out_c = in_c * multiplier (geometry.groups is ignored); the rest as
+  // QuantizedConv2d.
+  QuantizedDepthwiseConv2d(const ConvGeometry& geometry, std::span<const std::int8_t> weights,
+                           std::span<const std::int32_t> bias, std::int32_t input_zero_point, const OutputStage& stage,
+                           std::string_view what = "depthwise_conv2d")
+      : plan_(what, geometry, weights) {
+    const std::vector<std::int64_t> bounds =
+        detail::fold_depthwise_starts(what, geometry, weights, bias, input_zero_point, starts_);
+    stage_ = detail::PreparedStage(what, stage, 1, geometry.out_c, bounds);
+    zero_row_.assign(static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
+  }
+
+  // in: [batch][in_h][in_w][in_c], out: [batch][out_h][out_w][out_c], u8 terms, not overlapping. Needs no scratch and
+  // allocates nothing.
+  void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t batch, int threads,
+           std::span<std::byte> /*scratch*/ = {}) const {
+    plan_.run(in, zero_row_.data(), starts_.data(), stage_.sink(), out, batch, threads, {});
+  }
+
+  [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const noexcept { return 0; }
+  [[nodiscard]] std::string_view kernel_name() const { return plan_.kernel_name(); }
+  [[nodiscard]] std::int64_t macs() const noexcept { return plan_.macs(); }  // of one image
+  [[nodiscard]] const ConvGeometry& geometry() const noexcept { return plan_.geometry(); }
+
+ private:
+  detail::DepthwisePlan plan_;
+  detail::PreparedStage stage_;
+  AlignedVector<std::int32_t> starts_;
+  AlignedVector<std::uint8_t> zero_row_;
+};
+
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_KERNELS_DEPTHWISE_CONV2D_HPP_

@@ -1,0 +1,30 @@
+// octavo/kernels/depthwise_levels.hpp: the depthwise kernel on every level, and how a layer call picks one.
+#ifndef OCTAVO_KERNELS_DEPTHWISE_LEVELS_HPP_
+#define OCTAVO_KERNELS_DEPTHWISE_LEVELS_HPP_
+
+#include <string_view>
+
+#include "../core/cpu.hpp"
+#include "depthwise.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+using DepthwiseFunction = void (*)(const DepthwiseCall&);
+
+template <Isa Level>
+struct SelectDepthwise {
+  static DepthwiseFunction run() { return &Depthwise<Level>::run; }
+};
+
+template <Isa Level>
+struct DepthwiseName {
+  static std::string_view run(const ConvGeometry& g) { return Depthwise<Level>::name(g); }
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_KERNELS_DEPTHWISE_LEVELS_HPP_

@@ -1,0 +1,32 @@
+// octavo/kernels/gemm_levels.hpp: the matrix product on every level, and how a layer call picks one.
+#ifndef OCTAVO_KERNELS_GEMM_LEVELS_HPP_
+#define OCTAVO_KERNELS_GEMM_LEVELS_HPP_
+
+#include <string_view>
+
+#include "../core/cpu.hpp"
+#include "gemm.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+using GemmFunction = void (*)(const GemmCall&);
+
+// dispatch<SelectGemm>() once a layer call; the function then serves all its rows.
+template <Isa Level>
+struct SelectGemm {
+  static GemmFunction run() { return &Gemm<Level>::run; }
+};
+
+// dispatch<GemmName>(plain): for reports.
+template <Isa Level>
+struct GemmName {
+  static std::string_view run(bool plain) { return plain ? Gemm<Level>::kPlainName : Gemm<Level>::kSegmentsName; }
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_KERNELS_GEMM_LEVELS_HPP_
