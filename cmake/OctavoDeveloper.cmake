@@ -20,15 +20,18 @@ endif()
 
 # Golden data that is not part of the tree. Tests find it through the environment variable OCTAVO_DATA, and those that
 # need it say so and pass when there is none.
-set(_octavo_data "$ENV{OCTAVO_DATA}")
-if(NOT _octavo_data AND IS_DIRECTORY "${PROJECT_SOURCE_DIR}/../shared/data")
-  get_filename_component(_octavo_data "${PROJECT_SOURCE_DIR}/../shared/data" ABSOLUTE)
+set(OCTAVO_DATA_DIR "" CACHE PATH "Folder with golden data for the tests; else $OCTAVO_DATA, else ../shared/data")
+set(_octavo_data "${OCTAVO_DATA_DIR}")
+if(NOT _octavo_data)
+  set(_octavo_data "$ENV{OCTAVO_DATA}")
 endif()
-set(OCTAVO_DATA_DIR "${_octavo_data}" CACHE PATH "Folder with golden data, handed to the tests as OCTAVO_DATA")
+if(NOT _octavo_data AND IS_DIRECTORY "${PROJECT_SOURCE_DIR}/../shared/data")
+  cmake_path(SET _octavo_data NORMALIZE "${PROJECT_SOURCE_DIR}/../shared/data")
+endif()
 
 # Two tests run at a time, each with threads of its own: those that wait must not spin.
 set(OCTAVO_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive UBSAN_OPTIONS=print_stacktrace=1
                             "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
-if(OCTAVO_DATA_DIR)
-  list(APPEND OCTAVO_TEST_ENVIRONMENT "OCTAVO_DATA=${OCTAVO_DATA_DIR}")
+if(_octavo_data)
+  list(APPEND OCTAVO_TEST_ENVIRONMENT "OCTAVO_DATA=${_octavo_data}")
 endif()
