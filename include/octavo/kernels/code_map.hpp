@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "../core/parallel.hpp"
+#include "../quant/quantize.hpp"
 #include "elementwise_stage.hpp"
 #include "output_stage.hpp"
 
@@ -80,7 +81,7 @@ template <class Function>
   for (std::int32_t q = 0; q < 256; ++q) {
     const double x = static_cast<double>(q - input.zero_point) * static_cast<double>(input.scale);
     table[static_cast<std::size_t>(q)] =
-        static_cast<std::uint8_t>(quantize_value(static_cast<float>(function(x)), output, ties));
+        static_cast<std::uint8_t>(octavo::quantize(static_cast<float>(function(x)), output, ties));
   }
   return CodeMap(table);
 }

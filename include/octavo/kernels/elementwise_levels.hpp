@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "../core/cpu.hpp"
+#include "../quant/quantize.hpp"
 #include "elementwise_stage.hpp"
 
 namespace octavo {
@@ -47,11 +48,11 @@ struct Elementwise<Isa::scalar> {
   }
 
   static void quantize(const float* in, std::uint8_t* out, std::int64_t n, const Grid& grid, Ties ties) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(quantize_value(in[i], grid, ties));
+    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(octavo::quantize(in[i], grid, ties));
   }
 
   static void dequantize(const std::uint8_t* in, float* out, std::int64_t n, const Grid& grid) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = dequantize_value(in[i], grid);
+    for (std::int64_t i = 0; i < n; ++i) out[i] = octavo::dequantize(in[i], grid);
   }
 
   // Smallest and largest value, 0 included; NaN is skipped.

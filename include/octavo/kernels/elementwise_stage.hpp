@@ -1,4 +1,4 @@
-// octavo/kernels/elementwise_stage.hpp: parameters of add and softmax, and the scalar rule of quantization.
+// octavo/kernels/elementwise_stage.hpp: the parameters of an element-wise sum.
 #ifndef OCTAVO_KERNELS_ELEMENTWISE_STAGE_HPP_
 #define OCTAVO_KERNELS_ELEMENTWISE_STAGE_HPP_
 
@@ -73,22 +73,6 @@ inline void check_add_stage(const AddStage& stage, std::int32_t lowest = 0) {
   // The sum is at most 2 * 255 * 2^left_shift < 2^(left_shift + 9).
   require(stage.left_shift + 9 + stage.multiplier.shift <= 31, "add: output multiplier's shift ",
           stage.multiplier.shift, " lets the sum leave int32");
-}
-
-// round(x / scale) + zero_point, clamped to [qmin, qmax]; NaN gives zero_point. The quotient is rounded to float32 and
-// clamped before it is rounded to an integer by `ties`. As ONNX QuantizeLinear (even) and TFLite QUANTIZE (away).
-[[nodiscard]] inline std::int32_t quantize_value(float x, const Grid& grid, Ties ties) noexcept {
-  const float v = x / grid.scale;
-  const float low = static_cast<float>(grid.qmin - grid.zero_point);
-  const float high = static_cast<float>(grid.qmax - grid.zero_point);
-  if (!(v == v)) return grid.zero_point;
-  const float clamped = v < low ? low : (v > high ? high : v);
-  return static_cast<std::int32_t>(round_ties(clamped, ties)) + grid.zero_point;
-}
-
-// scale * (q - zero_point), rounded to float32.
-[[nodiscard]] inline float dequantize_value(std::int32_t code, const Grid& grid) noexcept {
-  return static_cast<float>(code - grid.zero_point) * grid.scale;
 }
 
 }  // namespace OCTAVO_ABI_TAG

@@ -1,5 +1,5 @@
-// octavo/kernels/quantize.hpp: float32 to 8-bit codes and back, over arrays. Formulas: quantize_value(),
-// dequantize_value() in elementwise_stage.hpp. All grids in u8 terms.
+// octavo/kernels/quantize.hpp: float32 to 8-bit codes and back, over arrays. Formulas: quantize() and
+// dequantize() of quant/quantize.hpp, with grids in u8 terms; NaN becomes qmin.
 #ifndef OCTAVO_KERNELS_QUANTIZE_HPP_
 #define OCTAVO_KERNELS_QUANTIZE_HPP_
 
@@ -44,7 +44,7 @@ inline void dequantize_codes(const std::uint8_t* in, float* out, std::int64_t n,
       .scale = scale, .zero_point = static_cast<std::int32_t>(round_ties<Ties::even>(zero)), .qmin = 0, .qmax = 255};
 }
 
-// Quantizes n values on the grid of their own range, ties to even, and returns the grid. NaN becomes the zero point.
+// Quantizes n values on the grid of their own range, ties to even, and returns the grid. NaN becomes 0.
 inline Grid quantize_dynamic(const float* in, std::uint8_t* out, std::int64_t n) {
   const auto kernel = dispatch<detail::SelectElementwise>();
   float low = 0, high = 0;

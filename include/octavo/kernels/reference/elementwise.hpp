@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "../../quant/quantize.hpp"
 #include "../elementwise_stage.hpp"
 #include "../output_stage.hpp"
 #include "../softmax_stage.hpp"
@@ -81,12 +82,12 @@ void softmax(const Code* in, Code* out, std::int64_t rows, std::int64_t depth, c
 
 template <class Code>
 void quantize(const float* in, Code* out, std::int64_t n, const Grid& grid, Ties ties) {
-  for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<Code>(quantize_value(in[i], grid, ties));
+  for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<Code>(octavo::quantize(in[i], grid, ties));
 }
 
 template <class Code>
 void dequantize(const Code* in, float* out, std::int64_t n, const Grid& grid) {
-  for (std::int64_t i = 0; i < n; ++i) out[i] = dequantize_value(in[i], grid);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = octavo::dequantize(in[i], grid);
 }
 
 }  // namespace reference
