@@ -17,13 +17,13 @@ inline namespace OCTAVO_ABI_TAG {
 
 enum class Transpose : std::uint8_t { no, yes };
 
-// Row-major C[m][n] = (accumulate ? C : 0) + op(A)[m][k] * op(B)[k][n]; op(A)[i][p] = a[i * lda + p], transposed:
-// a[p * lda + i]; likewise B with ldb. C must not overlap A or B. m, n, k >= 0.
+// Row-major C[m][n] = (accumulate ? C : bias) + op(A)[m][k] * op(B)[k][n]; op(A)[i][p] = a[i * lda + p], transposed:
+// a[p * lda + i]; likewise B with ldb. bias[n] is added to each row; null: zeros. C must not overlap A or B.
 // The same bytes for the same arguments, level and number of threads. Between levels and thread counts sums are ordered
 // differently: they agree within about 2 * sqrt(k) * 2^-24 times the sum of |A||B|.
 inline void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                      std::int64_t lda, const float* b, std::int64_t ldb, float* c, std::int64_t ldc, bool accumulate,
-                     GemmWorkspace& workspace, int threads);
+                     GemmWorkspace& workspace, int threads, const float* bias = nullptr);
 
 namespace detail {
 
@@ -37,6 +37,7 @@ struct GemmProblemF32 {
   float* c;
   std::int64_t ldc;
   bool accumulate;
+  const float* bias = nullptr;
 };
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -54,8 +55,8 @@ struct GemmDriverF32 {
   static void run(const GemmProblemF32& g, GemmWorkspace& workspace, int threads) {
     if (g.m == 0 || g.n == 0) return;
     if (g.k == 0) {
-      if (!g.accumulate)
-        for (std::int64_t i = 0; i < g.m; ++i) std::fill(g.c + i * g.ldc, g.c + i * g.ldc + g.n, 0.0F);
+      for (std::int64_t i = 0; i < g.m && !g.accumulate; ++i)
+        for (std::int64_t j = 0; j < g.n; ++j) g.c[i * g.ldc + j] = g.bias != nullptr ? g.bias[j] : 0.0F;
       return;
     }
     threads = std::max(threads, 1);
@@ -77,6 +78,7 @@ struct GemmDriverF32 {
       part.n = std::min(panels_at_once * kColumns, g.n - j0);
       part.b += g.tb == Transpose::no ? j0 : j0 * g.ldb;
       part.c += j0;
+      if (g.bias != nullptr) part.bias += j0;
       const std::int64_t panels = ceil_div(part.n, kColumns);
       float* packed = workspace.floats(Workspace::Slot::packed, 0, panels * kColumns * g.k);
       parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
@@ -132,6 +134,7 @@ struct GemmDriverF32 {
         block.c = g.c + i * g.ldc + j0;
         block.ldc = g.ldc;
         block.accumulate = g.accumulate || p > 0;
+        block.bias = g.bias == nullptr ? nullptr : g.bias + j0;
         Tile::block(block);
       }
   }
@@ -158,6 +161,7 @@ struct GemmDriverF32 {
         block.c = c;
         block.ldc = part == 0 ? g.ldc : g.n;
         block.accumulate = p > begin * step || (part == 0 && g.accumulate);
+        if (part == 0) block.bias = g.bias;
         Tile::block(block);
       }
     });
@@ -173,8 +177,8 @@ struct GemmDriverF32 {
 
 inline void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                      std::int64_t lda, const float* b, std::int64_t ldb, float* c, std::int64_t ldc, bool accumulate,
-                     GemmWorkspace& workspace, int threads) {
-  const detail::GemmProblemF32 problem{ta, tb, m, n, k, a, lda, b, ldb, c, ldc, accumulate};
+                     GemmWorkspace& workspace, int threads, const float* bias) {
+  const detail::GemmProblemF32 problem{ta, tb, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias};
   dispatch<detail::GemmDriverF32>(problem, workspace, threads);
 }
 

@@ -1,0 +1,302 @@
+// octavo/kernels/depthwise_conv2d_f32.hpp: float depthwise convolution of training: forward and both gradients.
+//
+// Any kernel, stride, dilation, padding and multiplier, without padded copies: a row is cut into the pixels whose taps
+// are all inside, computed eight at a time, and those at the borders.
+#ifndef OCTAVO_KERNELS_DEPTHWISE_CONV2D_F32_HPP_
+#define OCTAVO_KERNELS_DEPTHWISE_CONV2D_F32_HPP_
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/parallel.hpp"
+#include "batch_norm_f32.hpp"
+#include "geometry.hpp"
+#include "reference/depthwise_conv2d_f32.hpp"
+#include "workspace_f32.hpp"
+#include "x86/depthwise_conv2d_f32_avx2.hpp"
+#include "x86/depthwise_conv2d_f32_avx512.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+
+// y[b][oy][ox][c] = bias[c] + sum over i, j of x[b][iy][ix][c / multiplier] * w[i][j][c], geometry.hpp's formulas for
+// iy and ix. x NHWC of `batch` images, w [kernel_h][kernel_w][out_c], bias may be null (zeros). Throws unless out_c is
+// a multiple of in_c.
+inline void depthwise_conv2d_f32(const ConvGeometry& geometry, std::int64_t batch, const float* x, const float* w,
+                                 const float* bias, float* y, Workspace& workspace, int threads);
+
+// dx = the gradient of sum(dy * y) to x. Overwrites dx.
+inline void depthwise_conv2d_f32_input_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* dy,
+                                                const float* w, float* dx, Workspace& workspace, int threads);
+
+// dw = the gradient to the weights, db = the sum of dy over batch and pixels (db may be null). Overwrites both. Sums
+// over rows of an image, then over images, then over threads, in order.
+inline void depthwise_conv2d_f32_weight_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* x,
+                                                 const float* dy, float* dw, float* db, Workspace& workspace,
+                                                 int threads);
+
+namespace detail {
+
+// One tap of a line of pixels, and the pixels [begin, end) for which it is inside.
+struct LineTapF32 {
+  const float* in;  // what pixel 0 reads; valid only for pixels inside
+  const float* weights;
+  std::int64_t index;  // of the tap in the window
+  std::int64_t begin, end;
+};
+
+// The taps of one line, the largest window first allocated and then kept.
+class LineTapsF32 {
+ public:
+  explicit LineTapsF32(const Window& w) {
+    taps_.reserve(static_cast<std::size_t>(w.kernel_h * w.kernel_w));
+    active_.resize(taps_.capacity());
+  }
+  void clear() { taps_.clear(); }
+  void add(const LineTapF32& tap) {
+    if (tap.begin < tap.end) taps_.push_back(tap);
+  }
+
+  // Calls run(taps, count, begin, end) for consecutive runs that cover [0, pixels): the same taps are inside for all
+  // pixels of a run. taps[t].in is what pixel `begin` reads, step floats from pixel to pixel.
+  template <class Run>
+  void for_each_run(std::int64_t pixels, std::int64_t step, const Run& run) {
+    for (std::int64_t begin = 0; begin < pixels;) {
+      std::int64_t end = pixels;
+      int count = 0;
+      for (const LineTapF32& tap : taps_) {
+        if (begin < tap.begin) {
+          end = std::min(end, tap.begin);
+        } else if (begin < tap.end) {
+          end = std::min(end, tap.end);
+          active_[static_cast<std::size_t>(count++)] = {tap.in + begin * step, tap.weights, tap.index};
+        }
+      }
+      run(active_.data(), count, begin, end);
+      begin = end;
+    }
+  }
+
+ private:
+  std::vector<LineTapF32> taps_;
+  std::vector<TapF32> active_;
+};
+
+// floor and ceiling of a / b for b > 0.
+constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+constexpr std::int64_t ceiling_div(std::int64_t a, std::int64_t b) { return -floor_div(-a, b); }
+
+// Each input channel `multiplier` times.
+inline void repeat_channels(const float* from, std::int64_t values, std::int64_t multiplier, float* to) {
+  for (std::int64_t i = 0; i < values; ++i)
+    for (std::int64_t m = 0; m < multiplier; ++m) *to++ = from[i];
+}
+
+struct DepthwiseSizesF32 {
+  explicit DepthwiseSizesF32(const ConvGeometry& geometry)
+      : g(geometry), w(geometry.window), c(geometry.out_c), multiplier(geometry.out_c / geometry.in_c) {}
+
+  // The taps of output row y of one image, whose rows are `rows(iy)`, of in_w * c floats.
+  template <class Rows>
+  void output_row(std::int64_t y, const float* weights, LineTapsF32& taps, Rows&& rows) const {
+    taps.clear();
+    for (std::int64_t i = 0; i < w.kernel_h; ++i) {
+      const std::int64_t iy = y * w.stride_h - w.pad_top + i * w.dilation_h;
+      if (iy < 0 || iy >= g.in_h) continue;
+      const float* row = rows(iy);
+      for (std::int64_t j = 0; j < w.kernel_w; ++j) {
+        const std::int64_t shift = j * w.dilation_w - w.pad_left;  // input column of output column 0
+        const std::int64_t begin = std::clamp<std::int64_t>(ceiling_div(-shift, w.stride_w), 0, g.out_w);
+        const std::int64_t end = std::clamp<std::int64_t>(ceiling_div(g.in_w - shift, w.stride_w), 0, g.out_w);
+        const std::int64_t t = i * w.kernel_w + j;
+        taps.add({row + shift * c, weights + t * c, t, begin, end});
+      }
+    }
+  }
+
+  // The taps that lead from dy's image to input row iy, columns phase, phase + stride_w, ...
+  void input_row(std::int64_t iy, std::int64_t phase, const float* dy, const float* weights, LineTapsF32& taps) const {
+    taps.clear();
+    const std::int64_t columns = ceiling_div(g.in_w - phase, w.stride_w);
+    for (std::int64_t i = 0; i < w.kernel_h; ++i) {
+      const std::int64_t down = iy + w.pad_top - i * w.dilation_h;
+      if (down < 0 || down % w.stride_h != 0 || down / w.stride_h >= g.out_h) continue;
+      const float* row = dy + down / w.stride_h * g.out_w * c;
+      for (std::int64_t j = 0; j < w.kernel_w; ++j) {
+        const std::int64_t right = phase + w.pad_left - j * w.dilation_w;
+        if (right - floor_div(right, w.stride_w) * w.stride_w != 0) continue;
+        const std::int64_t shift = floor_div(right, w.stride_w);  // output column of the first input column
+        const std::int64_t t = i * w.kernel_w + j;
+        taps.add({row + shift * c, weights + t * c, t, std::clamp<std::int64_t>(-shift, 0, columns),
+                  std::clamp<std::int64_t>(g.out_w - shift, 0, columns)});
+      }
+    }
+  }
+
+  const ConvGeometry& g;
+  const Window& w;
+  std::int64_t c, multiplier;
+};
+
+// The rows of an image as output channels see them: in place, or repeated into a buffer of kernel_h rows.
+class DepthwiseRowsF32 {
+ public:
+  DepthwiseRowsF32(const DepthwiseSizesF32& s, Workspace& workspace, int part) : s_(s) {
+    if (s.multiplier > 1) buffer_ = workspace.floats(Workspace::Slot::columns, part, s.w.kernel_h * s.g.in_w * s.c);
+  }
+  void start(const float* image) {
+    image_ = image;
+    used_ = 0;
+  }
+  const float* operator()(std::int64_t iy) {
+    const float* row = image_ + iy * s_.g.in_w * s_.g.in_c;
+    if (s_.multiplier == 1) return row;
+    float* copy = buffer_ + used_++ * s_.g.in_w * s_.c;
+    repeat_channels(row, s_.g.in_w * s_.g.in_c, s_.multiplier, copy);
+    return copy;
+  }
+
+ private:
+  const DepthwiseSizesF32& s_;
+  float* buffer_ = nullptr;
+  const float* image_ = nullptr;
+  std::int64_t used_ = 0;
+};
+
+template <Isa Level>
+struct DepthwiseForwardF32 {
+  static void run(const DepthwiseSizesF32& s, std::int64_t batch, const float* x, const float* w, const float* bias,
+                  float* y, Workspace& workspace, int threads) {
+    const ConvGeometry& g = s.g;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    parallel_for(batch * g.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+      LineTapsF32 taps(s.w);
+      DepthwiseRowsF32 rows(s, workspace, part);
+      for (std::int64_t line = begin; line < end; ++line) {
+        rows.start(x + line / g.out_h * g.in_size());
+        s.output_row(line % g.out_h, w, taps, rows);
+        float* out = y + line * g.out_w * s.c;
+        const std::int64_t step = s.w.stride_w * s.c;
+        taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
+          DepthwiseRunF32<Level>::run(t, count, to - from, s.c, step, s.c, bias, -infinity, infinity, out + from * s.c);
+        });
+      }
+    });
+  }
+};
+
+template <Isa Level>
+struct DepthwiseInputGradientF32 {
+  static void run(const DepthwiseSizesF32& s, std::int64_t batch, const float* dy, const float* w, float* dx,
+                  Workspace& workspace, int threads) {
+    const ConvGeometry& g = s.g;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    parallel_for(batch * g.in_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+      LineTapsF32 taps(s.w);
+      float* repeated = s.multiplier == 1 ? nullptr : workspace.floats(Workspace::Slot::columns, part, g.in_w * s.c);
+      for (std::int64_t line = begin; line < end; ++line) {
+        float* row = dx + line * g.in_w * g.in_c;
+        float* out = s.multiplier == 1 ? row : repeated;
+        for (std::int64_t phase = 0; phase < std::min(s.w.stride_w, g.in_w); ++phase) {
+          s.input_row(line % g.in_h, phase, dy + line / g.in_h * g.out_size(), w, taps);
+          const std::int64_t step = s.w.stride_w * s.c;
+          taps.for_each_run(ceiling_div(g.in_w - phase, s.w.stride_w), s.c,
+                            [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
+                              DepthwiseRunF32<Level>::run(t, count, to - from, s.c, s.c, step, nullptr, -infinity,
+                                                          infinity, out + phase * s.c + from * step);
+                            });
+        }
+        if (s.multiplier == 1) continue;
+        for (std::int64_t i = 0; i < g.in_w * g.in_c; ++i) {
+          float sum = 0.0F;
+          for (std::int64_t m = 0; m < s.multiplier; ++m) sum += repeated[i * s.multiplier + m];
+          row[i] = sum;
+        }
+      }
+    });
+  }
+};
+
+template <Isa Level>
+struct DepthwiseWeightGradientF32 {
+  static void run(const DepthwiseSizesF32& s, std::int64_t batch, const float* x, const float* dy, float* dw,
+                  Workspace& workspace, int threads) {
+    const ConvGeometry& g = s.g;
+    const std::int64_t size = s.w.kernel_h * s.w.kernel_w * s.c;
+    const std::int64_t lines = batch * g.out_h;
+    const auto parts = static_cast<int>(std::min<std::int64_t>(threads, lines));
+    std::fill(dw, dw + size, 0.0F);
+    parallel_for(lines, parts, [&](std::int64_t begin, std::int64_t end, int part) {
+      LineTapsF32 taps(s.w);
+      DepthwiseRowsF32 rows(s, workspace, part);
+      float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
+      float* image_sums = sums + size;
+      std::fill(sums, sums + 2 * size, 0.0F);
+      for (std::int64_t line = begin; line < end; ++line) {
+        rows.start(x + line / g.out_h * g.in_size());
+        s.output_row(line % g.out_h, nullptr, taps, rows);
+        const float* g_row = dy + line * g.out_w * s.c;
+        const std::int64_t step = s.w.stride_w * s.c;
+        taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
+          for (int first = 0; first < count;) {  // taps that are neighbours in dw go together
+            int next = first + 1;
+            while (next < count && t[next].index == t[next - 1].index + 1) ++next;
+            DepthwiseRunF32<Level>::weight_gradient(t + first, next - first, to - from, s.c, step, g_row + from * s.c,
+                                                    image_sums + t[first].index * s.c);
+            first = next;
+          }
+        });
+        if (line + 1 < end && (line + 1) % g.out_h != 0) continue;
+        for (std::int64_t i = 0; i < size; ++i) {
+          sums[i] += image_sums[i];
+          image_sums[i] = 0.0F;
+        }
+      }
+    });
+    for (int part = 0; part < parts; ++part) {
+      const float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
+      for (std::int64_t i = 0; i < size; ++i) dw[i] += sums[i];
+    }
+  }
+};
+
+inline void require_depthwise(const ConvGeometry& g) {
+  require(g.in_c > 0 && g.out_c % g.in_c == 0, "depthwise convolution: ", g.out_c,
+          " output channels are no multiple of ", g.in_c, " input channels");
+}
+
+}  // namespace detail
+
+inline void depthwise_conv2d_f32(const ConvGeometry& geometry, std::int64_t batch, const float* x, const float* w,
+                                 const float* bias, float* y, Workspace& workspace, int threads) {
+  detail::require_depthwise(geometry);
+  workspace.reserve_parts(threads);
+  const detail::DepthwiseSizesF32 sizes(geometry);
+  dispatch<detail::DepthwiseForwardF32>(sizes, batch, x, w, bias, y, workspace, threads);
+}
+
+inline void depthwise_conv2d_f32_input_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* dy,
+                                                const float* w, float* dx, Workspace& workspace, int threads) {
+  detail::require_depthwise(geometry);
+  workspace.reserve_parts(threads);
+  const detail::DepthwiseSizesF32 sizes(geometry);
+  dispatch<detail::DepthwiseInputGradientF32>(sizes, batch, dy, w, dx, workspace, threads);
+}
+
+inline void depthwise_conv2d_f32_weight_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* x,
+                                                 const float* dy, float* dw, float* db, Workspace& workspace,
+                                                 int threads) {
+  detail::require_depthwise(geometry);
+  workspace.reserve_parts(threads);
+  const detail::DepthwiseSizesF32 sizes(geometry);
+  dispatch<detail::DepthwiseWeightGradientF32>(sizes, batch, x, dy, dw, workspace, threads);
+  if (db != nullptr) channel_sums_f32(dy, batch * geometry.out_h * geometry.out_w, geometry.out_c, db, threads);
+}
+
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_KERNELS_DEPTHWISE_CONV2D_F32_HPP_

@@ -1,0 +1,105 @@
+// octavo/kernels/reference/depthwise_conv2d_f32_body.hpp: runs of pixels of a depthwise convolution, included once a
+// level.
+//
+// No include guard: OCTAVO_DETAIL_LEVEL and OCTAVO_DETAIL_TARGET name the level; without them this file is empty.
+#ifdef OCTAVO_DETAIL_LEVEL
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+template <>
+struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
+  using V = VectorF32<OCTAVO_DETAIL_LEVEL>;
+  using Register = typename V::Type;
+
+  // For a run of `pixels`, all of whose taps are inside the image:
+  //   out[x * out_step + c] = clamp(bias[c] + sum over t of taps[t].in[x * in_step + c] * taps[t].weights[c])
+  // Eight pixels at a time share the weights; they are next to each other in memory.
+  OCTAVO_DETAIL_TARGET static void run(const TapF32* taps, int tap_count, std::int64_t pixels, std::int64_t channels,
+                                       std::int64_t in_step, std::int64_t out_step, const float* bias, float low,
+                                       float high, float* out) {
+    std::int64_t x = 0;
+    for (; x + 8 <= pixels; x += 8)
+      pixels_of<8>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step);
+    for (; x + 3 <= pixels; x += 3)
+      pixels_of<3>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step);
+    for (; x < pixels; ++x)
+      pixels_of<1>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step);
+  }
+
+  // dw[t * channels + c] += sum over x of taps[t].in[x * in_step + c] * dy[x * channels + c]. The taps' weights are not
+  // read.
+  OCTAVO_DETAIL_TARGET static void weight_gradient(const TapF32* taps, int tap_count, std::int64_t pixels,
+                                                   std::int64_t channels, std::int64_t in_step, const float* dy,
+                                                   float* dw) {
+    int t = 0;
+    for (; t + 9 <= tap_count; t += 9) gradient_of<9>(taps + t, pixels, channels, in_step, dy, dw + t * channels);
+    for (; t + 3 <= tap_count; t += 3) gradient_of<3>(taps + t, pixels, channels, in_step, dy, dw + t * channels);
+    for (; t < tap_count; ++t) gradient_of<1>(taps + t, pixels, channels, in_step, dy, dw + t * channels);
+  }
+
+ private:
+  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register get(const float* p, std::int64_t count) {
+    return count >= V::kLanes ? V::load(p) : V::load(p, count);
+  }
+  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count) {
+    if (count >= V::kLanes)
+      V::store(p, x);
+    else
+      V::store(p, x, count);
+  }
+
+  template <int Pixels>
+  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void pixels_of(const TapF32* taps, int tap_count, std::int64_t x,
+                                                           std::int64_t channels, std::int64_t in_step,
+                                                           std::int64_t out_step, const float* bias, float low,
+                                                           float high, float* out) {
+    const Register least = V::set(low);
+    const Register most = V::set(high);
+    for (std::int64_t c = 0; c < channels; c += V::kLanes) {
+      const std::int64_t count = channels - c;
+      Register sum[static_cast<std::size_t>(Pixels)];
+      const Register start = bias != nullptr ? get(bias + c, count) : V::zero();
+#pragma GCC unroll 8
+      for (int i = 0; i < Pixels; ++i) sum[i] = start;
+      for (int t = 0; t < tap_count; ++t) {
+        const Register w = get(taps[t].weights + c, count);
+        const float* in = taps[t].in + x * in_step + c;
+#pragma GCC unroll 8
+        for (int i = 0; i < Pixels; ++i) sum[i] = V::fma(get(in + i * in_step, count), w, sum[i]);
+      }
+#pragma GCC unroll 8
+      for (int i = 0; i < Pixels; ++i) put(out + i * out_step + c, V::min(most, V::max(least, sum[i])), count);
+    }
+  }
+
+  template <int Taps>
+  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void gradient_of(const TapF32* taps, std::int64_t pixels,
+                                                             std::int64_t channels, std::int64_t in_step,
+                                                             const float* dy, float* dw) {
+    for (std::int64_t c = 0; c < channels; c += V::kLanes) {
+      const std::int64_t count = channels - c;
+      Register sum[static_cast<std::size_t>(Taps)];
+      const float* in[static_cast<std::size_t>(Taps)];
+#pragma GCC unroll 9
+      for (int t = 0; t < Taps; ++t) {
+        sum[t] = get(dw + t * channels + c, count);
+        in[t] = taps[t].in + c;
+      }
+      for (std::int64_t x = 0; x < pixels; ++x) {
+        const Register g = get(dy + x * channels + c, count);
+#pragma GCC unroll 9
+        for (int t = 0; t < Taps; ++t) sum[t] = V::fma(get(in[t] + x * in_step, count), g, sum[t]);
+      }
+#pragma GCC unroll 9
+      for (int t = 0; t < Taps; ++t) put(dw + t * channels + c, sum[t], count);
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_DETAIL_LEVEL
