@@ -2,7 +2,6 @@
 #ifndef OCTAVO_DATA_DATASET_HPP_
 #define OCTAVO_DATA_DATASET_HPP_
 
-#include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -152,11 +151,6 @@ class ImageSource : public DatasetSource {
   std::vector<std::string> class_names_;
   Preprocessing preprocessing_;
 };
-
-// Rounds values on the scale 0..255 to the nearest 8-bit value.
-inline std::uint8_t to_byte(float value) {
-  return static_cast<std::uint8_t>(std::lround(std::min(255.0F, std::max(0.0F, value))));
-}
 
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo

@@ -71,18 +71,23 @@ inline Dataset maybe_cached(Dataset dataset, const ImageOptions& options) {
 inline std::vector<std::filesystem::path> entries(const std::filesystem::path& folder, bool folders) {
   std::vector<std::filesystem::path> found;
   std::error_code code;
-  for (std::filesystem::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code))
-    if (entry->is_directory() == folders && !entry->path().filename().string().starts_with('.'))
+  for (std::filesystem::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
+    std::error_code dangling;
+    if (entry->is_directory(dangling) == folders && !entry->path().filename().string().starts_with('.'))
       found.push_back(entry->path());
+  }
   require(!code, folder.string(), ": cannot be listed (", code.message(), ')');
   std::sort(found.begin(), found.end());
   return found;
 }
 
+// The photos in a class's folder and the folders in it, but not behind links between folders: they may form a ring.
 inline void add_images(const std::filesystem::path& folder, std::vector<std::filesystem::path>& files) {
   for (const std::filesystem::path& file : entries(folder, false))
     if (has_image_name(file)) files.push_back(file);
-  for (const std::filesystem::path& inner : entries(folder, true)) add_images(inner, files);
+  std::error_code code;
+  for (const std::filesystem::path& inner : entries(folder, true))
+    if (!std::filesystem::is_symlink(inner, code)) add_images(inner, files);
 }
 
 struct LabelledFiles {
@@ -93,7 +98,7 @@ struct LabelledFiles {
 
 inline constexpr std::int32_t kMaxClasses = 1'000'000;
 
-// Numbers the labels; "" where the text is no number.
+// Whether all of `text` is a decimal number.
 inline bool read_number(const std::string& text, std::int32_t& number) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
   return code == std::errc{} && end == text.data() + text.size();

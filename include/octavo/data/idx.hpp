@@ -2,8 +2,6 @@
 #ifndef OCTAVO_DATA_IDX_HPP_
 #define OCTAVO_DATA_IDX_HPP_
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +11,8 @@
 #include <system_error>
 #include <utility>
 #include <vector>
+
+#include <zlib.h>
 
 #include "dataset.hpp"
 #include "options.hpp"
@@ -54,7 +54,8 @@ inline ImageOptions fashion_mnist_options() {
 }
 
 // Fashion-MNIST (Xiao et al. 2017): 60,000 and 10,000 images of ten kinds of clothes. `folder` holds the four files
-// {train,t10k}-{images-idx3,labels-idx1}-ubyte, with or without .gz; empty: Debian's folder.
+// {train,t10k}-{images-idx3,labels-idx1}-ubyte, with or without .gz; empty: Debian's folder, or else fashion-mnist/ in
+// OCTAVO_DATA.
 TrainTest fashion_mnist(const std::filesystem::path& folder = {},
                         const ImageOptions& options = fashion_mnist_options());
 
@@ -167,10 +168,12 @@ inline Dataset idx_dataset(const std::filesystem::path& images, const std::files
 }
 
 inline TrainTest fashion_mnist(const std::filesystem::path& folder, const ImageOptions& options) {
-  const std::filesystem::path root = data_folder(
-      folder.empty() ? std::filesystem::path(kFashionMnistFolder) : folder, "fashion-mnist",
-      "Install Debian's or Ubuntu's package: apt install dataset-fashion-mnist, or name the folder of the four "
-      "idx-ubyte.gz files of https://github.com/zalandoresearch/fashion-mnist.");
+  std::error_code error;
+  const bool installed = folder.empty() && std::filesystem::is_directory(kFashionMnistFolder, error);
+  const std::filesystem::path root =
+      data_folder(installed ? std::filesystem::path(kFashionMnistFolder) : folder, "fashion-mnist",
+                  "Install Debian's or Ubuntu's package (apt install dataset-fashion-mnist), or name the folder of the "
+                  "four idx-ubyte.gz files of https://github.com/zalandoresearch/fashion-mnist.");
   const auto file = [&root](const char* name) {
     std::error_code code;
     const std::filesystem::path plain = root / name;

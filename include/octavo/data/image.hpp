@@ -4,7 +4,10 @@
 #define OCTAVO_DATA_IMAGE_HPP_
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -77,6 +80,7 @@ inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& file) {
   require(stream.good(), file.string(), ": cannot be opened");
   const std::streamoff size = stream.tellg();
   require(size > 0, file.string(), ": is empty");
+  require(size <= INT_MAX, file.string(), ": has more than 2 GiB");
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
   stream.seekg(0);
   stream.read(reinterpret_cast<char*>(bytes.data()), size);

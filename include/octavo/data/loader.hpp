@@ -54,11 +54,11 @@ void load_batch(const Dataset& dataset, std::span<const std::int64_t> indices, B
 struct LoaderOptions {
   std::int64_t batch_size = 32;
   bool shuffle = true;
-  std::uint64_t seed = 0;     // of the order and of the augmentation
-  Augmentation augmentation;  // nothing by default
-  int threads = 1;            // that make batches; 0: next() makes them itself
-  int prefetch = 2;           // batches that wait ready, at least `threads`
-  bool drop_last = false;     // leave out a last batch that is not full
+  std::uint64_t seed = 0;       // of the order and of the augmentation
+  Augmentation augmentation{};  // nothing by default
+  int threads = 1;              // that make batches; 0: next() makes them itself
+  int prefetch = 2;             // batches that wait ready, at least `threads`
+  bool drop_last = false;       // leave out a last batch that is not full
 };
 
 // One pass over a dataset after another:
@@ -104,7 +104,7 @@ class BatchLoader {
   Dataset dataset_;
   LoaderOptions options_;
   std::int64_t batches_ = 0;
-  bool begun_ = false;
+  bool begun_ = false;  // begin_epoch() was called
 
   // Written by begin_epoch() while no worker is busy.
   std::int64_t epoch_ = 0;
@@ -152,6 +152,7 @@ inline BatchLoader::BatchLoader(Dataset dataset, const LoaderOptions& options)
   options.augmentation.check();
   batches_ = dataset_.size() / options.batch_size;
   if (!options.drop_last && dataset_.size() % options.batch_size != 0) ++batches_;
+  next_made_ = next_taken_ = batches_;  // nothing to do before begin_epoch()
   slots_.resize(static_cast<std::size_t>(std::max({options.prefetch, options.threads, 1})));
   try {
     for (int i = 0; i < options.threads; ++i) team_.emplace_back([this] { work(); });
@@ -222,7 +223,7 @@ inline void BatchLoader::work() {
   const auto room = static_cast<std::int64_t>(slots_.size());
   std::unique_lock lock(guard_);
   while (true) {
-    work_there_.wait(lock, [&] { return stop_ || (begun_ && next_made_ < std::min(batches_, next_taken_ + room)); });
+    work_there_.wait(lock, [&] { return stop_ || next_made_ < std::min(batches_, next_taken_ + room); });
     if (stop_) return;
     const std::int64_t number = next_made_++;
     Slot& slot = slots_[static_cast<std::size_t>(number % room)];

@@ -3,6 +3,7 @@
 #define OCTAVO_DATA_PIXELS_HPP_
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -69,6 +70,10 @@ struct Preprocessing {
             'x', channels, "; expected positive sides and 1 or 3 channels");
     require(central_crop > 0.0F && central_crop <= 1.0F, "preprocessing: central_crop ", central_crop,
             "; expected above 0, at most 1");
+    for (std::size_t c = 0; c < 3; ++c)
+      require(std::isfinite(range.scale[c]) && range.scale[c] != 0.0F && std::isfinite(range.offset[c]),
+              "preprocessing: pixel range value * ", range.scale[c], " + ", range.offset[c], " of channel ", c,
+              "; expected finite numbers and a scale other than 0");
   }
   friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
 };

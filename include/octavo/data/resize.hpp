@@ -48,6 +48,14 @@ void center_in_frame(const PixelView<Value>& in, int height, int width, std::spa
 template <class Value>
 PixelView<Value> center_crop(const PixelView<Value>& in, int height, int width, float fraction = 1.0F);
 
+// An 8-bit copy at another size, by box average where that is smaller and bilinear otherwise, rounded: a thumbnail.
+Image resize_image(const ImageView& in, int height, int width);
+
+// The nearest 8-bit value (halves away from zero), clamped to 0..255.
+inline std::uint8_t to_byte(float value) {
+  return static_cast<std::uint8_t>(std::min(255.0F, std::max(0.0F, value)) + 0.5F);
+}
+
 namespace detail {
 
 template <class Value>
@@ -220,6 +228,17 @@ void center_in_frame(const PixelView<Value>& in, int height, int width, std::spa
       for (int c = 0; c < in.channels; ++c) to[c] = inside ? static_cast<float>(in.at(from_y, from_x)[c]) : 0.0F;
     }
   }
+}
+
+inline Image resize_image(const ImageView& in, int height, int width) {
+  Image image(height, width, in.channels);
+  std::vector<float> resized(image.pixels.size());
+  if (height < in.height && width < in.width)
+    resize_area(in, height, width, resized);
+  else
+    resize_bilinear(in, height, width, resized);
+  std::transform(resized.begin(), resized.end(), image.pixels.begin(), to_byte);
+  return image;
 }
 
 template <class Value>

@@ -16,8 +16,6 @@
 #include <cstring>
 #if defined(__SSE2__)
 #include <emmintrin.h>
-#elif defined(__ARM_NEON)
-#include <arm_neon.h>
 #endif
 
 #include "../config.hpp"

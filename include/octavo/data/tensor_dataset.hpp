@@ -16,7 +16,7 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 
 struct TensorDatasetOptions {
-  std::vector<std::string> class_names;        // empty: "0", "1", ... up to the largest label
+  std::vector<std::string> class_names{};      // empty: "0", "1", ... up to the largest label
   PixelRange range = PixelRange::zero_to_one;  // what the values mean, for previews and colour changes
 };
 
