@@ -61,7 +61,7 @@ TEST_CASE("gemm_f32 equals a triple loop around every tile width") {
         for (const std::int64_t m : sizes)
           for (const std::int64_t n : sizes) {
             const std::int64_t k = sizes[static_cast<std::size_t>(m * 7 + n * 3) % std::size(sizes)];
-            check_product(ta, tb, {m, n, k}, (m + n) % 2 == 0, 1 + static_cast<int>(m % 3));
+            check_product(ta, tb, {m, n, k}, (m + n) % 2 == 0, 1);
           }
   });
 }

@@ -61,43 +61,63 @@ struct ConvSizesF32 {
   std::int64_t in_c, out_c, patch, pixels, block;
 };
 
+// Weights of all groups as packed panels of op(B) = W transposed: [group][panel][patch][kColumns].
 template <Isa Level>
-struct ConvForwardF32 {
+struct PackedConvWeightsF32 {
   using Tile = GemmF32<Level>;
   static constexpr std::int64_t kColumns = Tile::kColumns;
 
-  static void run(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* w, const float* bias,
-                  float* y, Workspace& workspace, int threads) {
-    const std::int64_t panels = ceil_div(s.out_c, kColumns);
-    const std::int64_t panel_floats = s.patch * kColumns;
-    float* packed = workspace.floats(Workspace::Slot::packed, 0, s.g.groups * panels * panel_floats);
-    parallel_for(s.g.groups * panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+  static std::int64_t panels(const ConvSizesF32& s) { return blocks_in(s.out_c, kColumns); }  // of one group
+  static std::int64_t floats(const ConvSizesF32& s) { return s.g.groups * panels(s) * s.patch * kColumns; }
+  static void pack(const ConvSizesF32& s, const float* w, float* packed, int threads) {
+    const std::int64_t group_panels = panels(s);
+    parallel_for(s.g.groups * group_panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
       for (std::int64_t p = begin; p < end; ++p) {
-        const std::int64_t o = p / panels * s.out_c + p % panels * kColumns;
-        const std::int64_t columns = std::min(kColumns, s.out_c - p % panels * kColumns);
-        Tile::pack_transposed(w + o * s.patch, s.patch, s.patch, columns, packed + p * panel_floats);
+        const std::int64_t first = p % group_panels * kColumns;
+        const float* from = w + (p / group_panels * s.out_c + first) * s.patch;
+        Tile::pack_transposed(from, s.patch, s.patch, std::min(kColumns, s.out_c - first),
+                              packed + p * s.patch * kColumns);
       }
     });
-    parallel_for(ceil_div(batch * s.pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      float* columns = workspace.floats(Workspace::Slot::columns, part, s.block * s.patch);
-      for (std::int64_t p = begin * s.block; p < std::min(end * s.block, batch * s.pixels); p += s.block)
-        for (std::int64_t group = 0; group < s.g.groups; ++group) {
-          GemmBlockF32 b{};
-          b.rows = std::min(s.block, batch * s.pixels - p);
-          im2col_f32(s.g, s.channels(group), x, p, p + b.rows, columns);
-          b.columns = s.out_c;
-          b.depth = s.patch;
-          b.a = columns;
-          b.a_row = s.patch;
-          b.a_depth = 1;
-          b.b = packed + group * panels * panel_floats;
-          b.b_panel = panel_floats;
-          b.b_depth = kColumns;
-          b.c = y + p * s.g.out_c + group * s.out_c;
-          b.ldc = s.g.out_c;
-          b.bias = bias == nullptr ? nullptr : bias + group * s.out_c;
-          Tile::block(b);
-        }
+  }
+};
+
+// Output pixels [begin, end) of a batch, s.block at a time, from packed weights. `f` has bias and clamp; `columns` has
+// room for s.block patches.
+template <Isa Level>
+void conv_pixels_f32(const ConvSizesF32& s, const float* x, const float* packed, const GemmBlockF32& f, float* y,
+                     std::int64_t begin, std::int64_t end, float* columns) {
+  using Weights = PackedConvWeightsF32<Level>;
+  for (std::int64_t p = begin; p < end; p += s.block)
+    for (std::int64_t group = 0; group < s.g.groups; ++group) {
+      GemmBlockF32 b = f;
+      b.rows = std::min(s.block, end - p);
+      im2col_f32(s.g, s.channels(group), x, p, p + b.rows, columns);
+      b.columns = s.out_c;
+      b.depth = s.patch;
+      b.a = columns;
+      b.a_row = s.patch;
+      b.a_depth = 1;
+      b.b = packed + group * Weights::panels(s) * s.patch * Weights::kColumns;
+      b.c = y + p * s.g.out_c + group * s.out_c;
+      b.ldc = s.g.out_c;
+      if (f.bias != nullptr) b.bias = f.bias + group * s.out_c;
+      PackedGemmF32<Level>::run(b, 0, b.rows, 0, b.columns);
+    }
+}
+
+template <Isa Level>
+struct ConvForwardF32 {
+  static void run(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* w, const float* bias,
+                  float* y, Workspace& workspace, int threads) {
+    using Weights = PackedConvWeightsF32<Level>;
+    float* packed = workspace.floats(Workspace::Slot::packed, 0, Weights::floats(s));
+    Weights::pack(s, w, packed, threads);
+    GemmBlockF32 f{};
+    f.bias = bias;
+    parallel_for(blocks_in(batch * s.pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
+      conv_pixels_f32<Level>(s, x, packed, f, y, begin * s.block, std::min(end * s.block, batch * s.pixels),
+                             workspace.floats(Workspace::Slot::columns, part, s.block * s.patch));
     });
   }
 };
@@ -142,7 +162,7 @@ struct ConvWeightGradientF32 {
   static void run(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* dy, float* dw,
                   Workspace& workspace, int threads) {
     const std::int64_t size = s.g.out_c * s.patch;
-    const std::int64_t blocks = ceil_div(batch * s.pixels, s.block);
+    const std::int64_t blocks = blocks_in(batch * s.pixels, s.block);
     const auto parts = static_cast<int>(std::min<std::int64_t>(threads, blocks));
     if (parts == 0) std::fill(dw, dw + size, 0.0F);
     parallel_for(blocks, parts, [&](std::int64_t begin, std::int64_t end, int part) {

@@ -48,16 +48,13 @@ struct LineTapF32 {
   std::int64_t begin, end;
 };
 
-// The taps of one line, the largest window first allocated and then kept.
+// The taps of one line, in the caller's memory: room for a whole window's taps.
 class LineTapsF32 {
  public:
-  explicit LineTapsF32(const Window& w) {
-    taps_.reserve(static_cast<std::size_t>(w.kernel_h * w.kernel_w));
-    active_.resize(taps_.capacity());
-  }
-  void clear() { taps_.clear(); }
+  LineTapsF32(LineTapF32* taps, TapF32* active) : taps_(taps), active_(active) {}
+  void clear() { count_ = 0; }
   void add(const LineTapF32& tap) {
-    if (tap.begin < tap.end) taps_.push_back(tap);
+    if (tap.begin < tap.end) taps_[count_++] = tap;
   }
 
   // Calls run(taps, count, begin, end) for consecutive runs that cover [0, pixels): the same taps are inside for all
@@ -67,18 +64,32 @@ class LineTapsF32 {
     for (std::int64_t begin = 0; begin < pixels;) {
       std::int64_t end = pixels;
       int count = 0;
-      for (const LineTapF32& tap : taps_) {
+      for (std::int64_t i = 0; i < count_; ++i) {
+        const LineTapF32& tap = taps_[i];
         if (begin < tap.begin) {
           end = std::min(end, tap.begin);
         } else if (begin < tap.end) {
           end = std::min(end, tap.end);
-          active_[static_cast<std::size_t>(count++)] = {tap.in + begin * step, tap.weights, tap.index};
+          active_[count++] = {tap.in + begin * step, tap.weights, tap.index};
         }
       }
-      run(active_.data(), count, begin, end);
+      run(active_, count, begin, end);
       begin = end;
     }
   }
+
+ private:
+  LineTapF32* taps_;
+  TapF32* active_;
+  std::int64_t count_ = 0;
+};
+
+// The same with memory of its own.
+class OwnLineTapsF32 {
+ public:
+  explicit OwnLineTapsF32(const Window& w)
+      : taps_(static_cast<std::size_t>(w.kernel_h * w.kernel_w)), active_(taps_.size()) {}
+  [[nodiscard]] LineTapsF32 view() { return {taps_.data(), active_.data()}; }
 
  private:
   std::vector<LineTapF32> taps_;
@@ -86,8 +97,8 @@ class LineTapsF32 {
 };
 
 // floor and ceiling of a / b for b > 0.
-constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
-constexpr std::int64_t ceiling_div(std::int64_t a, std::int64_t b) { return -floor_div(-a, b); }
+constexpr std::int64_t floor_quotient(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+constexpr std::int64_t ceiling_quotient(std::int64_t a, std::int64_t b) { return -floor_quotient(-a, b); }
 
 // Each input channel `multiplier` times.
 inline void repeat_channels(const float* from, std::int64_t values, std::int64_t multiplier, float* to) {
@@ -109,8 +120,8 @@ struct DepthwiseSizesF32 {
       const float* row = rows(iy);
       for (std::int64_t j = 0; j < w.kernel_w; ++j) {
         const std::int64_t shift = j * w.dilation_w - w.pad_left;  // input column of output column 0
-        const std::int64_t begin = std::clamp<std::int64_t>(ceiling_div(-shift, w.stride_w), 0, g.out_w);
-        const std::int64_t end = std::clamp<std::int64_t>(ceiling_div(g.in_w - shift, w.stride_w), 0, g.out_w);
+        const std::int64_t begin = std::clamp<std::int64_t>(ceiling_quotient(-shift, w.stride_w), 0, g.out_w);
+        const std::int64_t end = std::clamp<std::int64_t>(ceiling_quotient(g.in_w - shift, w.stride_w), 0, g.out_w);
         const std::int64_t t = i * w.kernel_w + j;
         taps.add({row + shift * c, weights + t * c, t, begin, end});
       }
@@ -120,15 +131,15 @@ struct DepthwiseSizesF32 {
   // The taps that lead from dy's image to input row iy, columns phase, phase + stride_w, ...
   void input_row(std::int64_t iy, std::int64_t phase, const float* dy, const float* weights, LineTapsF32& taps) const {
     taps.clear();
-    const std::int64_t columns = ceiling_div(g.in_w - phase, w.stride_w);
+    const std::int64_t columns = ceiling_quotient(g.in_w - phase, w.stride_w);
     for (std::int64_t i = 0; i < w.kernel_h; ++i) {
       const std::int64_t down = iy + w.pad_top - i * w.dilation_h;
       if (down < 0 || down % w.stride_h != 0 || down / w.stride_h >= g.out_h) continue;
       const float* row = dy + down / w.stride_h * g.out_w * c;
       for (std::int64_t j = 0; j < w.kernel_w; ++j) {
         const std::int64_t right = phase + w.pad_left - j * w.dilation_w;
-        if (right - floor_div(right, w.stride_w) * w.stride_w != 0) continue;
-        const std::int64_t shift = floor_div(right, w.stride_w);  // output column of the first input column
+        if (right - floor_quotient(right, w.stride_w) * w.stride_w != 0) continue;
+        const std::int64_t shift = floor_quotient(right, w.stride_w);  // output column of the first input column
         const std::int64_t t = i * w.kernel_w + j;
         taps.add({row + shift * c, weights + t * c, t, std::clamp<std::int64_t>(-shift, 0, columns),
                   std::clamp<std::int64_t>(g.out_w - shift, 0, columns)});
@@ -144,8 +155,10 @@ struct DepthwiseSizesF32 {
 // The rows of an image as output channels see them: in place, or repeated into a buffer of kernel_h rows.
 class DepthwiseRowsF32 {
  public:
-  DepthwiseRowsF32(const DepthwiseSizesF32& s, Workspace& workspace, int part) : s_(s) {
-    if (s.multiplier > 1) buffer_ = workspace.floats(Workspace::Slot::columns, part, s.w.kernel_h * s.g.in_w * s.c);
+  // `buffer` has room for buffer_floats(s) floats.
+  DepthwiseRowsF32(const DepthwiseSizesF32& s, float* buffer) : s_(s), buffer_(buffer) {}
+  static std::int64_t buffer_floats(const DepthwiseSizesF32& s) {
+    return s.multiplier == 1 ? 0 : s.w.kernel_h * s.g.in_w * s.c;
   }
   void start(const float* image) {
     image_ = image;
@@ -161,29 +174,45 @@ class DepthwiseRowsF32 {
 
  private:
   const DepthwiseSizesF32& s_;
-  float* buffer_ = nullptr;
+  float* buffer_;
   const float* image_ = nullptr;
   std::int64_t used_ = 0;
 };
+
+// What follows the sum of an output of a forward pass.
+struct DepthwiseOutputF32 {
+  const float* bias = nullptr;
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+};
+
+// Output rows [begin, end) of a batch, counted image after image.
+template <Isa Level>
+void depthwise_lines_f32(const DepthwiseSizesF32& s, const float* x, const float* w, const DepthwiseOutputF32& f,
+                         std::int64_t begin, std::int64_t end, LineTapsF32 taps, DepthwiseRowsF32 rows, float* y) {
+  const ConvGeometry& g = s.g;
+  const std::int64_t step = s.w.stride_w * s.c;
+  for (std::int64_t line = begin; line < end; ++line) {
+    rows.start(x + line / g.out_h * g.in_size());
+    s.output_row(line % g.out_h, w, taps, rows);
+    float* out = y + line * g.out_w * s.c;
+    taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
+      DepthwiseRunF32<Level>::run(t, count, to - from, s.c, step, s.c, f.bias, f.low, f.high, out + from * s.c);
+    });
+  }
+}
 
 template <Isa Level>
 struct DepthwiseForwardF32 {
   static void run(const DepthwiseSizesF32& s, std::int64_t batch, const float* x, const float* w, const float* bias,
                   float* y, Workspace& workspace, int threads) {
-    const ConvGeometry& g = s.g;
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    parallel_for(batch * g.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      LineTapsF32 taps(s.w);
-      DepthwiseRowsF32 rows(s, workspace, part);
-      for (std::int64_t line = begin; line < end; ++line) {
-        rows.start(x + line / g.out_h * g.in_size());
-        s.output_row(line % g.out_h, w, taps, rows);
-        float* out = y + line * g.out_w * s.c;
-        const std::int64_t step = s.w.stride_w * s.c;
-        taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
-          DepthwiseRunF32<Level>::run(t, count, to - from, s.c, step, s.c, bias, -infinity, infinity, out + from * s.c);
-        });
-      }
+    DepthwiseOutputF32 output;
+    output.bias = bias;
+    parallel_for(batch * s.g.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+      OwnLineTapsF32 taps(s.w);
+      const DepthwiseRowsF32 rows(s,
+                                  workspace.floats(Workspace::Slot::columns, part, DepthwiseRowsF32::buffer_floats(s)));
+      depthwise_lines_f32<Level>(s, x, w, output, begin, end, taps.view(), rows, y);
     });
   }
 };
@@ -195,7 +224,8 @@ struct DepthwiseInputGradientF32 {
     const ConvGeometry& g = s.g;
     constexpr float infinity = std::numeric_limits<float>::infinity();
     parallel_for(batch * g.in_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      LineTapsF32 taps(s.w);
+      OwnLineTapsF32 own(s.w);
+      LineTapsF32 taps = own.view();
       float* repeated = s.multiplier == 1 ? nullptr : workspace.floats(Workspace::Slot::columns, part, g.in_w * s.c);
       for (std::int64_t line = begin; line < end; ++line) {
         float* row = dx + line * g.in_w * g.in_c;
@@ -203,7 +233,7 @@ struct DepthwiseInputGradientF32 {
         for (std::int64_t phase = 0; phase < std::min(s.w.stride_w, g.in_w); ++phase) {
           s.input_row(line % g.in_h, phase, dy + line / g.in_h * g.out_size(), w, taps);
           const std::int64_t step = s.w.stride_w * s.c;
-          taps.for_each_run(ceiling_div(g.in_w - phase, s.w.stride_w), s.c,
+          taps.for_each_run(ceiling_quotient(g.in_w - phase, s.w.stride_w), s.c,
                             [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
                               DepthwiseRunF32<Level>::run(t, count, to - from, s.c, s.c, step, nullptr, -infinity,
                                                           infinity, out + phase * s.c + from * step);
@@ -230,8 +260,9 @@ struct DepthwiseWeightGradientF32 {
     const auto parts = static_cast<int>(std::min<std::int64_t>(threads, lines));
     std::fill(dw, dw + size, 0.0F);
     parallel_for(lines, parts, [&](std::int64_t begin, std::int64_t end, int part) {
-      LineTapsF32 taps(s.w);
-      DepthwiseRowsF32 rows(s, workspace, part);
+      OwnLineTapsF32 own(s.w);
+      LineTapsF32 taps = own.view();
+      DepthwiseRowsF32 rows(s, workspace.floats(Workspace::Slot::columns, part, DepthwiseRowsF32::buffer_floats(s)));
       float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
       float* image_sums = sums + size;
       std::fill(sums, sums + 2 * size, 0.0F);

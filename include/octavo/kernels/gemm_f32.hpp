@@ -40,12 +40,56 @@ struct GemmProblemF32 {
   const float* bias = nullptr;
 };
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr std::int64_t blocks_in(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // How a product is cut. Depth blocks keep a panel of B near the L1 cache, row blocks keep what a thread works on in L2.
 inline constexpr std::int64_t kGemmDepth = 384;
 inline constexpr std::int64_t kGemmPackedFloats = 1 << 20;
 inline constexpr std::int64_t kGemmBlockFloats = 1 << 16;
+
+// Rows [i0, i1) and columns [j0, j1), j0 a multiple of kColumns, of a product whose B is packed: panel after panel,
+// [k][kColumns] each. `whole` describes the whole product: rows and columns are not read, b is the first panel.
+template <Isa Level>
+struct PackedGemmF32 {
+  using Tile = GemmF32<Level>;
+  static constexpr std::int64_t kColumns = Tile::kColumns;
+
+  static void run(const GemmBlockF32& whole, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
+    const std::int64_t fit = kGemmBlockFloats / (whole.depth + j1 - j0) / Tile::kRows * Tile::kRows;
+    const std::int64_t step = std::max(Tile::kRows, fit);
+    for (std::int64_t i = i0; i < i1; i += step)
+      for (std::int64_t p = 0; p < whole.depth; p += kGemmDepth) {
+        GemmBlockF32 block = whole;
+        block.rows = std::min(step, i1 - i);
+        block.columns = j1 - j0;
+        block.depth = std::min(kGemmDepth, whole.depth - p);
+        block.a = whole.a + i * whole.a_row + p * whole.a_depth;
+        block.b = whole.b + (j0 / kColumns * whole.depth + p) * kColumns;
+        block.b_panel = kColumns * whole.depth;
+        block.b_depth = kColumns;
+        block.c = whole.c + i * whole.ldc + j0;
+        if (whole.bias != nullptr) block.bias = whole.bias + j0;
+        block.accumulate = whole.accumulate || p > 0;
+        block.clamp = whole.clamp && p + kGemmDepth >= whole.depth;
+        Tile::block(block);
+      }
+  }
+
+  // The same for all rows and columns, split over threads: by panels where B is the larger operand, else by rows.
+  static void run(const GemmBlockF32& whole, int threads) {
+    const std::int64_t panels = blocks_in(whole.columns, kColumns);
+    const std::int64_t tiles = blocks_in(whole.rows, Tile::kRows);
+    if (whole.columns > whole.rows && panels >= 2 * threads) {
+      parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+        run(whole, 0, whole.rows, begin * kColumns, std::min(end * kColumns, whole.columns));
+      });
+      return;
+    }
+    parallel_for(tiles, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+      run(whole, begin * Tile::kRows, std::min(end * Tile::kRows, whole.rows), 0, whole.columns);
+    });
+  }
+};
 
 template <Isa Level>
 struct GemmDriverF32 {
@@ -79,21 +123,24 @@ struct GemmDriverF32 {
       part.b += g.tb == Transpose::no ? j0 : j0 * g.ldb;
       part.c += j0;
       if (g.bias != nullptr) part.bias += j0;
-      const std::int64_t panels = ceil_div(part.n, kColumns);
+      const std::int64_t panels = blocks_in(part.n, kColumns);
       float* packed = workspace.floats(Workspace::Slot::packed, 0, panels * kColumns * g.k);
       parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
         for (std::int64_t p = begin; p < end; ++p) pack(part, p, packed + p * kColumns * g.k);
       });
-      const std::int64_t tiles = ceil_div(g.m, Tile::kRows);
-      if (tiles >= panels || tiles >= 8 * threads) {
-        parallel_for(tiles, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-          rows(part, packed, begin * Tile::kRows, std::min(end * Tile::kRows, g.m), 0, part.n);
-        });
-      } else {
-        parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-          rows(part, packed, 0, g.m, begin * kColumns, std::min(end * kColumns, part.n));
-        });
-      }
+      GemmBlockF32 whole{};
+      whole.rows = g.m;
+      whole.columns = part.n;
+      whole.depth = g.k;
+      whole.a = g.a;
+      whole.a_row = g.ta == Transpose::yes ? 1 : g.lda;
+      whole.a_depth = g.ta == Transpose::yes ? g.lda : 1;
+      whole.b = packed;
+      whole.c = part.c;
+      whole.ldc = g.ldc;
+      whole.accumulate = g.accumulate;
+      whole.bias = part.bias;
+      PackedGemmF32<Level>::run(whole, threads);
     }
   }
 
@@ -112,38 +159,11 @@ struct GemmDriverF32 {
     }
   }
 
-  // Rows [i0, i1) and columns [j0, j1), j0 a multiple of kColumns, from packed panels of the whole depth.
-  static void rows(const GemmProblemF32& g, const float* packed, std::int64_t i0, std::int64_t i1, std::int64_t j0,
-                   std::int64_t j1) {
-    const bool transposed = g.ta == Transpose::yes;
-    const std::int64_t grain = Tile::kRows;
-    const std::int64_t fit = kGemmBlockFloats / (g.k + j1 - j0) / grain * grain;
-    const std::int64_t step = std::max(grain, fit);
-    for (std::int64_t i = i0; i < i1; i += step)
-      for (std::int64_t p = 0; p < g.k; p += kGemmDepth) {
-        GemmBlockF32 block{};
-        block.rows = std::min(step, i1 - i);
-        block.columns = j1 - j0;
-        block.depth = std::min(kGemmDepth, g.k - p);
-        block.a_row = transposed ? 1 : g.lda;
-        block.a_depth = transposed ? g.lda : 1;
-        block.a = g.a + i * block.a_row + p * block.a_depth;
-        block.b = packed + (j0 / kColumns * g.k + p) * kColumns;
-        block.b_panel = kColumns * g.k;
-        block.b_depth = kColumns;
-        block.c = g.c + i * g.ldc + j0;
-        block.ldc = g.ldc;
-        block.accumulate = g.accumulate || p > 0;
-        block.bias = g.bias == nullptr ? nullptr : g.bias + j0;
-        Tile::block(block);
-      }
-  }
-
   // The sum is split over the threads; their results are added in the order of the threads.
   static void reduce(const GemmProblemF32& g, GemmWorkspace& workspace, int threads) {
     const std::int64_t fit = kGemmBlockFloats / 2 / (g.m + g.n) / 8 * 8;
     const std::int64_t step = std::clamp<std::int64_t>(fit, 32, 512);
-    const std::int64_t blocks = ceil_div(g.k, step);
+    const std::int64_t blocks = blocks_in(g.k, step);
     const auto parts = static_cast<int>(std::min<std::int64_t>(threads, blocks));
     parallel_for(blocks, parts, [&](std::int64_t begin, std::int64_t end, int part) {
       float* c = part == 0 ? g.c : workspace.floats(Workspace::Slot::partial, part, g.m * g.n);
