@@ -70,6 +70,20 @@ inline void pass_inside_row(const float* in, const float* grad_out, std::size_t 
       });
 }
 
+// One grid a column.
+inline void pass_inside_columns(const float* in, const float* grad_out, std::size_t n, const QuantParams& params,
+                                float* grad_in) noexcept {
+  const float* scale = params.scale.data();
+  const std::int32_t* zero_point = params.zero_point.data();
+  const std::int32_t qmin = params.qmin, qmax = params.qmax;
+  for_each_index(
+      n, [=](std::size_t i) __attribute__((always_inline)) {
+        const float g = grad_out[i];
+        const float kept = in[i] >= static_cast<float>(qmin - zero_point[i]) * scale[i] ? g : 0.0F;
+        grad_in[i] = in[i] <= static_cast<float>(qmax - zero_point[i]) * scale[i] ? kept : 0.0F;
+      });
+}
+
 inline RangeGradient limit_gradients_row(const float* in, const float* grad_out, std::size_t n, float low,
                                          float high) noexcept {
   RangeGradient sum;
@@ -130,6 +144,11 @@ inline void fake_quantize_backward(std::span<const float> in, const Shape& shape
   const ChannelLayout layout = params.validate(tensor, shape);
   detail::require_sizes(grad_out.size(), grad_in.size(), layout.size(), tensor);
   require(in.size() == layout.size(), "tensor '", tensor, "': expected ", layout.size(), " values, found ", in.size());
+  if (layout.inner == 1 && layout.channels > 1) {
+    for (std::size_t i = 0; i < in.size(); i += layout.channels)
+      detail::pass_inside_columns(in.data() + i, grad_out.data() + i, layout.channels, params, grad_in.data() + i);
+    return;
+  }
   detail::for_each_row(layout, [&](std::size_t c, std::size_t offset, std::size_t n) {
     const Grid grid = params.grid(c);
     detail::pass_inside_row(in.data() + offset, grad_out.data() + offset, n, grid.low(), grid.high(),

@@ -4,6 +4,7 @@
 #define OCTAVO_QUANT_FAKE_QUANTIZER_HPP_
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -31,8 +32,8 @@ inline namespace OCTAVO_ABI_TAG {
 enum class StepPolicy : std::uint8_t { observed, learned };
 
 struct QuantizerSettings {
-  TensorScheme scheme;
-  ObserverSettings observer;
+  TensorScheme scheme = {};
+  ObserverSettings observer = {};
   Ties ties = Ties::even;
   ZeroPointRule zero_point_rule = ZeroPointRule::tflite;
   StepPolicy step = StepPolicy::observed;
@@ -237,8 +238,10 @@ inline void FakeQuantizer::set_state(std::span<const double> numbers) {
   QuantParams params;
   if (count > 0.0) params = QuantParams(settings_.scheme, channels());
   for (std::size_t c = 0; c < params.channels(); ++c) {
-    params.scale[c] = static_cast<float>(numbers[header + 2 * c]);
-    params.zero_point[c] = static_cast<std::int32_t>(numbers[header + 2 * c + 1]);
+    const double zero_point = numbers[header + 2 * c + 1];
+    require(std::abs(zero_point) <= 128.0, "quantizer of '", name(), "': stored zero point ", zero_point);
+    params.scale[c] = float_from_state(numbers[header + 2 * c], name());
+    params.zero_point[c] = static_cast<std::int32_t>(zero_point);
   }
   if (!params.empty()) params.validate(name());
   observer_->set_state(numbers.subspan(header + 2 * params.channels()));

@@ -132,18 +132,20 @@ inline std::size_t Histogram::read(std::span<const double> numbers, std::string_
   constexpr std::size_t header = 7;
   constexpr double exact = 0x1p53;  // whole numbers below are exact in double
   require(numbers.size() >= header, "tensor '", tensor, "': histogram state is too short");
-  const bool whole = std::all_of(numbers.begin(), numbers.begin() + 4,
+  const bool whole = numbers[2] >= 0.0 && numbers[3] >= 0.0 &&
+                     std::all_of(numbers.begin(), numbers.begin() + 4,
                                  [](double x) { return std::abs(x) < exact && x == std::floor(x); });
   const double bins = numbers[6];
   require(whole && bins >= 0.0 && bins <= static_cast<double>(max_bins_) && bins == std::floor(bins) &&
               numbers.size() - header >= static_cast<std::size_t>(bins),
           "tensor '", tensor, "': histogram state is damaged, or has more than ", max_bins_, " bins");
+  require(std::abs(numbers[0]) < 300.0, "tensor '", tensor, "': histogram state has bins of width 2^", numbers[0]);
   Histogram read(max_bins_);
   read.exponent_ = static_cast<int>(numbers[0]);
   read.first_ = static_cast<std::int64_t>(numbers[1]);
   read.total_ = static_cast<std::uint64_t>(numbers[2]);
   read.zeros_ = static_cast<std::uint64_t>(numbers[3]);
-  read.range_ = {static_cast<float>(numbers[4]), static_cast<float>(numbers[5])};
+  read.range_ = {float_from_state(numbers[4], tensor), float_from_state(numbers[5], tensor)};
   double sum = 0.0;
   for (std::size_t i = header; i < header + static_cast<std::size_t>(bins); ++i) {
     require(numbers[i] >= 0.0 && numbers[i] < exact, "tensor '", tensor, "': histogram state has a bad count");

@@ -2,6 +2,7 @@
 #ifndef OCTAVO_QUANT_MAKE_OBSERVER_HPP_
 #define OCTAVO_QUANT_MAKE_OBSERVER_HPP_
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,18 +38,25 @@ inline ObserverKind observer_kind_from_name(std::string_view name) {
 // Which observer, and the settings of the kind that has some.
 struct ObserverSettings {
   ObserverKind kind = ObserverKind::min_max;
-  MovingAverageSettings moving_average;
-  HistogramSettings histogram;  // its `scheme` is replaced by that of the tensor
-  std::function<std::unique_ptr<Observer>(std::string tensor, std::size_t channels)>
-      make_custom;  // ObserverKind::custom
+  MovingAverageSettings moving_average = {};
+  HistogramSettings histogram = {};  // its `scheme` is replaced by that of the tensor
+  // ObserverKind::custom
+  std::function<std::unique_ptr<Observer>(std::string tensor, std::size_t channels, const TensorScheme& scheme)>
+      make_custom = {};
 
-  // The settings for a user's observer type.
+  // The settings for an observer type, a user's own for instance. The tensor's scheme is the third argument of its
+  // constructor if it takes one.
   template <ObserverType Type>
   [[nodiscard]] static ObserverSettings of() {
     ObserverSettings settings;
     settings.kind = ObserverKind::custom;
-    settings.make_custom = [](std::string tensor, std::size_t channels) {
-      return std::make_unique<Type>(std::move(tensor), channels);
+    settings.make_custom = [](std::string tensor, std::size_t channels, const TensorScheme& scheme) {
+      if constexpr (std::same_as<Type, HistogramObserver>)
+        return std::make_unique<Type>(std::move(tensor), channels, HistogramSettings{.scheme = scheme});
+      else if constexpr (std::constructible_from<Type, std::string, std::size_t, TensorScheme>)
+        return std::make_unique<Type>(std::move(tensor), channels, scheme);
+      else
+        return std::make_unique<Type>(std::move(tensor), channels);
     };
     return settings;
   }
@@ -100,7 +108,7 @@ struct ObserverSettings {
       break;
   }
   require(settings.make_custom != nullptr, "observer of '", tensor, "': custom, but without make_custom");
-  return settings.make_custom(std::move(tensor), channels);
+  return settings.make_custom(std::move(tensor), channels, scheme);
 }
 
 }  // namespace OCTAVO_ABI_TAG

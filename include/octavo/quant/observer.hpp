@@ -165,7 +165,7 @@ class RangeObserver : public Observer {
   void read_state(std::span<const double> numbers) override {
     require_state_size(numbers.size(), 2 * ranges_.size());
     for (std::size_t c = 0; c < ranges_.size(); ++c)
-      ranges_[c] = {static_cast<float>(numbers[2 * c]), static_cast<float>(numbers[2 * c + 1])};
+      ranges_[c] = {float_from_state(numbers[2 * c], name()), float_from_state(numbers[2 * c + 1], name())};
   }
 
  private:

@@ -35,6 +35,13 @@ inline void require_range(Range range, std::string_view tensor) {
           "': expected a finite range with low <= high, found [", range.low, ", ", range.high, "]");
 }
 
+// A float that a checkpoint stored as double. Throws, naming the tensor, when it is none.
+[[nodiscard]] inline float float_from_state(double number, std::string_view tensor) {
+  require(std::abs(number) <= static_cast<double>(std::numeric_limits<float>::max()), "tensor '", tensor,
+          "': stored state holds ", number, ", which is no finite float");
+  return static_cast<float>(number);
+}
+
 namespace detail {
 
 inline constexpr Range kEmptyRange = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};

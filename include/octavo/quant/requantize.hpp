@@ -47,8 +47,8 @@ struct CodeLimits {
 // One channel's requantization, by whichever mode the model names.
 struct Requantizer {
   Rounding rounding = Rounding::nearest_even_f32;
-  float scale = 1.0F;              // nearest_even_f32
-  QuantizedMultiplier multiplier;  // the tflite modes
+  float scale = 1.0F;                   // nearest_even_f32
+  QuantizedMultiplier multiplier = {};  // the tflite modes
 
   [[nodiscard]] std::int32_t operator()(std::int32_t acc, std::int32_t zero_point, CodeLimits limits) const noexcept {
     if (rounding == Rounding::nearest_even_f32) return requantize_nearest_even(acc, scale, zero_point, limits);

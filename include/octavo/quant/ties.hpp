@@ -33,9 +33,8 @@ template <Ties kTies>
   if constexpr (kTies == Ties::even) return nearest;
   const float rest = x - nearest;
   if constexpr (kTies == Ties::up) return nearest + (rest >= 0.5F ? 1.0F : 0.0F);
-  const float up = (rest >= 0.5F ? 1.0F : 0.0F) * (x > 0.0F ? 1.0F : 0.0F);
-  const float down = (rest <= -0.5F ? 1.0F : 0.0F) * (x < 0.0F ? 1.0F : 0.0F);
-  return nearest + (up - down);
+  const float sign = __builtin_copysignf(1.0F, x);
+  return nearest + (rest * sign >= 0.5F ? sign : 0.0F);
 }
 
 [[nodiscard]] inline float round_ties(float x, Ties ties) noexcept {

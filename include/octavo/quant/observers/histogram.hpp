@@ -22,7 +22,7 @@ struct HistogramSettings {
   std::size_t bins = 2048;
   RangeSearch search = RangeSearch::mean_squared_error;
   double percentile = 99.99;  // for RangeSearch::percentile
-  TensorScheme scheme;        // the codes that the range is for: mean_squared_error and entropy
+  TensorScheme scheme = {};   // the codes that the range is for: mean_squared_error and entropy
 
   friend bool operator==(const HistogramSettings&, const HistogramSettings&) = default;
 };
@@ -61,6 +61,8 @@ class HistogramObserver final : public Observer {
   }
   void merge_from(const Observer& other_observer) override {
     const auto& other = static_cast<const HistogramObserver&>(other_observer);
+    require(other.settings_.bins == settings_.bins, "observer of '", name(), "' (histogram): cannot merge ",
+            other.settings_.bins, " bins into ", settings_.bins);
     for (std::size_t c = 0; c < histograms_.size(); ++c) histograms_[c].merge(other.histograms_[c]);
   }
   [[nodiscard]] Range range_of(std::size_t channel) const override {
