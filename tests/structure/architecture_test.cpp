@@ -168,7 +168,7 @@ TEST_CASE("each kind of bad header is found") {
   }
 }
 
-TEST_CASE("a long cycle, a wrong purpose line, a wrong guard and a long header are found") {
+TEST_CASE("a long cycle, a wrong purpose line, a wrong guard, a long header and a loud body are found") {
   TemporaryTree cycle;
   cycle.add("core/a.hpp", "#include \"b.hpp\"\n");
   cycle.add("core/b.hpp", "#include \"c.hpp\"\n");
@@ -182,4 +182,10 @@ TEST_CASE("a long cycle, a wrong purpose line, a wrong guard and a long header a
   CHECK(findings[0].find("first line") != std::string::npos);
   CHECK(findings[1].find("OCTAVO_CORE_A_HPP_") != std::string::npos);
   CHECK(findings[2].find("longer than 500 lines") != std::string::npos);
+
+  TemporaryTree bodies;
+  bodies.write("core/good_body.hpp", "// octavo/core/good_body.hpp: x.\n#ifdef OCTAVO_DETAIL_LEVEL\n#endif\n");
+  bodies.add("core/bad_body.hpp", "#include <vector>\n");
+  REQUIRE(bodies.findings().size() == 1);
+  CHECK(bodies.findings().front().find("core/bad_body.hpp:1: a body stands") != std::string::npos);
 }

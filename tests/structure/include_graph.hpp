@@ -138,7 +138,8 @@ class Checker {
     findings_.push_back(path + ":" + std::to_string(line) + ": " + what);
   }
 
-  // The purpose line, the include guard, the length.
+  // The purpose line, the include guard, the length. A *_body.hpp is included once a level: it has no guard, and is
+  // empty until its includer has named the level.
   void check_form(const std::string& path, const Header& header) {
     std::string guard = "OCTAVO_";
     for (const char c : path)
@@ -148,8 +149,15 @@ class Checker {
     if (lines.empty() || !lines.front().starts_with("// octavo/" + path + ": "))
       report(path, 1, "the first line must be '// octavo/" + path + ": <purpose>'");
     const auto open = std::find(lines.begin(), lines.end(), "#ifndef " + guard);
-    if (open == lines.end() || open + 1 == lines.end() || *(open + 1) != "#define " + guard)
+    const bool guarded = open != lines.end() && open + 1 != lines.end() && *(open + 1) == "#define " + guard;
+    const bool silent = std::any_of(lines.begin(), lines.end(),
+                                    [](const std::string& line) { return line.starts_with("#ifdef OCTAVO_DETAIL_"); });
+    if (path.ends_with("_body.hpp")) {
+      if (!silent || !header.includes.empty())
+        report(path, 1, "a body stands within '#ifdef OCTAVO_DETAIL_...' and includes nothing");
+    } else if (!guarded) {
       report(path, 1, "the include guard must be " + guard);
+    }
     if (lines.size() > rules_.max_lines)
       report(path, static_cast<int>(rules_.max_lines) + 1,
              "longer than " + std::to_string(rules_.max_lines) + " lines");
