@@ -67,7 +67,7 @@ class ConvPlan {
       packed_.emplace_back(weights.data() + group * per_group_ * taps * in_per_group, per_group_, segments_, length_);
     quads_ = packed_[0].quads();
     flat_ = g.pointwise() && g.in_h == g.out_h && g.in_w == g.out_w;
-    patch_pixels_ = flat_ ? 1 : std::min<std::int64_t>(g.out_w, 16);
+    patch_pixels_ = flat_ ? 3 : std::min<std::int64_t>(g.out_w, 16);
     const std::int64_t needed = segments_ * static_cast<std::int64_t>(sizeof(void*)) + patch_pixels_ * patch_bytes();
     scratch_per_thread_ = static_cast<std::size_t>(round_up(needed, static_cast<std::int64_t>(kAlignment)));
   }
@@ -132,6 +132,9 @@ class ConvPlan {
     const bool by_rows = rows >= rows_worth_a_thread * threads || per_group_ <= panel;
     const std::int64_t unit = by_rows ? std::min<std::int64_t>(28, std::max<std::int64_t>(1, rows / threads)) : panel;
     const std::int64_t units = (by_rows ? rows + unit - 1 : per_group_ + unit - 1) / unit;
+    // Whole quads are read: where in_c % 4 != 0, the last row (up to three of them) is copied, not to read past the
+    // end.
+    const std::int64_t first_patched = rows - (quads_ * 4 + length_ - 1) / length_ + 1;
     parallel_for(units, threads, [&](std::int64_t begin, std::int64_t end, int part) {
       GemmCall call = call_for(0, start, sink, out);
       std::int64_t row_begin = 0, row_end = rows;
@@ -142,23 +145,23 @@ class ConvPlan {
         call.channel_begin = begin * unit;
         call.channel_end = std::min(per_group_, end * unit);
       }
-      // Whole quads are read: where in_c % 4 != 0, that would pass the end of the last row.
-      const bool patch_last = length_ % 4 != 0 && row_end == rows;
       const std::uint8_t* base = in + row_begin * length_;
       call.segment = &base;
       call.row_stride = length_;
-      call.rows = row_end - row_begin - (patch_last ? 1 : 0);
+      call.rows = std::min(row_end, first_patched) - row_begin;
       call.out = advance(call.out, sink, row_begin * g_.out_c);
       if (call.rows > 0) gemm(call);
-      if (patch_last) {
-        auto* patch = reinterpret_cast<std::uint8_t*>(part_of(scratch, part));
-        std::memset(patch, 0, static_cast<std::size_t>(patch_bytes()));
-        std::memcpy(patch, in + (rows - 1) * length_, static_cast<std::size_t>(length_));
-        base = patch;
-        call.out = advance(call.out, sink, call.rows * g_.out_c);
-        call.rows = 1;
-        gemm(call);
-      }
+      const std::int64_t patched = std::max(row_begin, first_patched);
+      if (patched >= row_end) return;
+      auto* patch = reinterpret_cast<std::uint8_t*>(part_of(scratch, part));
+      std::memset(patch, 0, static_cast<std::size_t>(patch_bytes() * (row_end - patched)));
+      for (std::int64_t r = patched; r < row_end; ++r)
+        std::memcpy(patch + (r - patched) * patch_bytes(), in + r * length_, static_cast<std::size_t>(length_));
+      base = patch;
+      call.row_stride = patch_bytes();
+      call.out = advance(call.out, sink, (patched - row_begin) * g_.out_c);
+      call.rows = row_end - patched;
+      gemm(call);
     });
   }
 
@@ -173,15 +176,15 @@ class ConvPlan {
     std::int64_t inside_end = inside_begin;
     if (const std::int64_t last = g_.in_w - 1 - reach + w.pad_left; last >= 0)
       inside_end = std::clamp(last / w.stride_w + 1, inside_begin, g_.out_w);
-    // Whole quads are read: not past the end of the image.
-    const std::int64_t below = g_.in_h - 1 - top;
-    const bool touches_last_row = below >= 0 && below % w.dilation_h == 0 && below / w.dilation_h < w.kernel_h;
+    // Whole quads are read, but not past the end of the image: the last tap of the lowest kernel row inside decides.
+    const std::int64_t lowest = std::min(w.kernel_h - 1, (g_.in_h - 1 - top) / w.dilation_h) * w.dilation_h + top;
     const std::int64_t last_segment = reach - (taps_per_segment_ - 1) * w.dilation_w;
-    if (touches_last_row)
-      while (inside_end > inside_begin && ((inside_end - 1) * w.stride_w - w.pad_left + last_segment) * g_.in_c +
-                                                  (g_.groups - 1) * in_per_group + quads_ * 4 >
-                                              g_.in_w * g_.in_c)
-        --inside_end;
+    const auto passes_end = [&](std::int64_t x) {
+      const std::int64_t pixel = lowest * g_.in_w + x * w.stride_w - w.pad_left + last_segment;
+      return pixel * g_.in_c + (g_.groups - 1) * in_per_group + quads_ * 4 > g_.in_size();
+    };
+    if (top < g_.in_h)
+      while (inside_end > inside_begin && passes_end(inside_end - 1)) --inside_end;
 
     auto* segment = reinterpret_cast<const std::uint8_t**>(scratch);
     auto* patches = reinterpret_cast<std::uint8_t*>(scratch + segments_ * static_cast<std::int64_t>(sizeof(void*)));

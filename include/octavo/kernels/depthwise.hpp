@@ -30,12 +30,13 @@ struct DepthwiseWeights {
   AlignedVector<std::int8_t> columns;  // out_c == in_c, 3x3
 };
 
-// Position of a channel's four taps inside a packed block of 64 channels: bytes from the block's start.
-[[nodiscard]] constexpr std::int64_t quad_position(std::int64_t channel) {
-  const std::int64_t in_block = channel % kChannelBlock;
-  const std::int64_t lane = in_block / 16 * 4 + in_block % 4;
-  return in_block % 16 / 4 * 64 + lane * 4;
+// Where channel c's 32-bit lane stands when the blocks' quads follow one another: 64 * block + 16 * quad + lane.
+[[nodiscard]] constexpr std::int64_t quad_lane(std::int64_t c) {
+  return c / kChannelBlock * kChannelBlock + c % 16 / 4 * 16 + c % kChannelBlock / 16 * 4 + c % 4;
 }
+
+// The first byte of its four taps inside its packed block.
+[[nodiscard]] constexpr std::int64_t quad_position(std::int64_t c) { return quad_lane(c) % kChannelBlock * 4; }
 
 [[nodiscard]] inline DepthwiseWeights pack_depthwise(const ConvGeometry& g, const std::int8_t* weights) {
   DepthwiseWeights packed;
@@ -73,6 +74,9 @@ struct DepthwiseCall {
   const std::uint8_t* zero_row = nullptr;
   const std::int32_t* start = nullptr;  // per channel, padded to 64
   Sink sink;
+  // sink.kind fast_codes only: `start` and the sink's scale in the order of the quads (quad_lane).
+  const std::int32_t* start_quads = nullptr;
+  const float* scale_quads = nullptr;
   void* out = nullptr;  // row y_begin
   std::int64_t y_begin = 0, y_end = 0;
 

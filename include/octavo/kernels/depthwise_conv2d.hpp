@@ -41,7 +41,8 @@ class DepthwisePlan {
   [[nodiscard]] std::int64_t per_group() const noexcept { return g_.out_c; }
   [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const noexcept { return 0; }
   void run(const std::uint8_t* in, const std::uint8_t* zero_row, const std::int32_t* start, const Sink& sink, void* out,
-           std::int64_t batch, int threads, std::span<std::byte> /*scratch*/) const {
+           std::int64_t batch, int threads, std::span<std::byte> /*scratch*/, const std::int32_t* start_quads = nullptr,
+           const float* scale_quads = nullptr) const {
     const DepthwiseFunction kernel = dispatch<SelectDepthwise>();
     parallel_for(batch * g_.out_h, threads, [&](std::int64_t begin, std::int64_t end, int) {
       DepthwiseCall call;
@@ -51,6 +52,8 @@ class DepthwisePlan {
       call.zero_row = zero_row;
       call.start = start;
       call.sink = sink;
+      call.start_quads = start_quads;
+      call.scale_quads = scale_quads;
       for (std::int64_t row = begin; row < end;) {
         const std::int64_t image = row / g_.out_h;
         const std::int64_t stop = std::min(end, (image + 1) * g_.out_h);
@@ -100,13 +103,22 @@ class QuantizedDepthwiseConv2d {
         detail::fold_depthwise_starts(what, geometry, weights, bias, input_zero_point, starts_);
     stage_ = detail::PreparedStage(what, stage, 1, geometry.out_c, bounds);
     zero_row_.assign(static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
+    if (!stage_.fast()) return;
+    start_quads_.assign(starts_.size(), 0);
+    scale_quads_.assign(starts_.size(), 0.0F);
+    for (std::size_t c = 0; c < starts_.size(); ++c) {
+      const auto lane = static_cast<std::size_t>(detail::quad_lane(static_cast<std::int64_t>(c)));
+      start_quads_[lane] = starts_[c];
+      scale_quads_[lane] = stage_.stage().scale[c];
+    }
   }
 
   // in: [batch][in_h][in_w][in_c], out: [batch][out_h][out_w][out_c], u8 terms, not overlapping. Needs no scratch and
   // allocates nothing.
   void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t batch, int threads,
            std::span<std::byte> /*scratch*/ = {}) const {
-    plan_.run(in, zero_row_.data(), starts_.data(), stage_.sink(), out, batch, threads, {});
+    plan_.run(in, zero_row_.data(), starts_.data(), stage_.sink(), out, batch, threads, {}, start_quads_.data(),
+              scale_quads_.data());
   }
 
   [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const noexcept { return 0; }
@@ -118,6 +130,8 @@ class QuantizedDepthwiseConv2d {
   detail::DepthwisePlan plan_;
   detail::PreparedStage stage_;
   AlignedVector<std::int32_t> starts_;
+  AlignedVector<std::int32_t> start_quads_;
+  AlignedVector<float> scale_quads_;
   AlignedVector<std::uint8_t> zero_row_;
 };
 

@@ -1,0 +1,322 @@
+// octavo/kernels/x86/depthwise_avx512vnni.hpp: depthwise convolution with VPDPBUSD: four taps of a channel in a lane.
+//
+// 3x3, stride 1: four image rows are interleaved once a column and serve two output rows; per column and 64 channels: 4
+// loads, 8 unpacks, 24 VPDPBUSD for 128 outputs. 3x3, other strides: one output row, 12 VPDPBUSD for 64 outputs. Any
+// other window: taps in groups of four. Blocks of 64 channels use 512-bit registers, a rest of at most 32 channels
+// 256-bit ones.
+#ifndef OCTAVO_KERNELS_X86_DEPTHWISE_AVX512VNNI_HPP_
+#define OCTAVO_KERNELS_X86_DEPTHWISE_AVX512VNNI_HPP_
+
+#include "../../config.hpp"
+#if OCTAVO_X86
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#include "../depthwise.hpp"
+#include "finish_avx512vnni.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace detail {
+
+// The operations of one register width, for the kernel below. Weights are memory operands (a "vm" constraint makes
+// clang copy them to the stack first).
+struct Zmm {
+  using Register = __m512i;
+  static constexpr std::int64_t kCodes = 64;
+
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load(const std::uint8_t* p, __mmask64 mask) {
+    return _mm512_maskz_loadu_epi8(mask, p);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, __mmask64 mask, Register v) {
+    _mm512_mask_storeu_epi8(p, mask, v);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load_lanes(const std::int32_t* p) {
+    return _mm512_loadu_si512(p);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store_lanes(std::int32_t* p, Register v) {
+    _mm512_storeu_si512(p, v);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill(std::uint8_t code) {
+    return _mm512_set1_epi8(static_cast<char>(code));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill16(std::int32_t value) {
+    return _mm512_set1_epi16(static_cast<short>(value));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register zero() { return _mm512_setzero_si512(); }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void interleave(Register r0, Register r1, Register r2, Register r3,
+                                                                Register* quad) {
+    const Register a = _mm512_unpacklo_epi8(r0, r1), b = _mm512_unpackhi_epi8(r0, r1);
+    const Register c = _mm512_unpacklo_epi8(r2, r3), d = _mm512_unpackhi_epi8(r2, r3);
+    quad[0] = _mm512_unpacklo_epi16(a, c);
+    quad[1] = _mm512_unpackhi_epi16(a, c);
+    quad[2] = _mm512_unpacklo_epi16(b, d);
+    quad[3] = _mm512_unpackhi_epi16(b, d);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void dot(Register& acc, Register codes, const std::int8_t* weights) {
+    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(*reinterpret_cast<const Register*>(weights)));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register scaled(Register acc, const float* scale) {
+    return _mm512_maskz_cvtps_epi32(kAll16,
+                                    _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc), _mm512_loadu_ps(scale)));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register pack(const Register* q, Register zero_point) {
+    return _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zero_point),
+                               _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zero_point));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register clamp(Register v, Register low, Register high) {
+    return _mm512_min_epu8(_mm512_max_epu8(v, low), high);
+  }
+};
+
+struct Ymm {
+  using Register = __m256i;
+  static constexpr std::int64_t kCodes = 32;
+
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load(const std::uint8_t* p, __mmask64 mask) {
+    return _mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), p);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, __mmask64 mask, Register v) {
+    _mm256_mask_storeu_epi8(p, static_cast<__mmask32>(mask), v);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load_lanes(const std::int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store_lanes(std::int32_t* p, Register v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill(std::uint8_t code) {
+    return _mm256_set1_epi8(static_cast<char>(code));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill16(std::int32_t value) {
+    return _mm256_set1_epi16(static_cast<short>(value));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register zero() { return _mm256_setzero_si256(); }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void interleave(Register r0, Register r1, Register r2, Register r3,
+                                                                Register* quad) {
+    const Register a = _mm256_unpacklo_epi8(r0, r1), b = _mm256_unpackhi_epi8(r0, r1);
+    const Register c = _mm256_unpacklo_epi8(r2, r3), d = _mm256_unpackhi_epi8(r2, r3);
+    quad[0] = _mm256_unpacklo_epi16(a, c);
+    quad[1] = _mm256_unpackhi_epi16(a, c);
+    quad[2] = _mm256_unpacklo_epi16(b, d);
+    quad[3] = _mm256_unpackhi_epi16(b, d);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void dot(Register& acc, Register codes, const std::int8_t* weights) {
+    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(*reinterpret_cast<const Register*>(weights)));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register scaled(Register acc, const float* scale) {
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(scale)));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register pack(const Register* q, Register zero_point) {
+    return _mm256_packus_epi16(_mm256_adds_epi16(_mm256_packs_epi32(q[0], q[1]), zero_point),
+                               _mm256_adds_epi16(_mm256_packs_epi32(q[2], q[3]), zero_point));
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register clamp(Register v, Register low, Register high) {
+    return _mm256_min_epu8(_mm256_max_epu8(v, low), high);
+  }
+};
+
+template <>
+struct Depthwise<Isa::avx512vnni> {
+  static std::string_view name(const ConvGeometry& g) {
+    if (g.in_c != g.out_c) return Depthwise<Isa::scalar>::name(g);
+    if (!three_by_three(g)) return "depthwise_taps_avx512vnni";
+    return g.window.stride_h == 1 && g.window.stride_w == 1 ? "depthwise_3x3s1_avx512vnni" : "depthwise_3x3_avx512vnni";
+  }
+
+  static void run(const DepthwiseCall& call) {
+    const ConvGeometry& g = *call.geometry;
+    const bool fast = call.sink.kind == Sink::Kind::fast_codes;
+    if (g.in_c != g.out_c) return Depthwise<Isa::scalar>::run(call);
+    if (!three_by_three(g)) {
+      for (std::int64_t y = call.y_begin; y < call.y_end; ++y)
+        fast ? taps_row<true>(call, y) : taps_row<false>(call, y);
+      return;
+    }
+    const std::int64_t stride = g.window.stride_w;
+    const bool pairs = stride == 1 && g.window.stride_h == 1;
+    for (std::int64_t y = call.y_begin; y < call.y_end;) {
+      if (pairs && y + 1 < call.y_end) {
+        fast ? rows<true, 2, 1>(call, y) : rows<false, 2, 1>(call, y);
+        y += 2;
+      } else if (stride == 1) {
+        fast ? rows<true, 1, 1>(call, y) : rows<false, 1, 1>(call, y);
+        y += 1;
+      } else if (stride == 2) {
+        fast ? rows<true, 1, 2>(call, y) : rows<false, 1, 2>(call, y);
+        y += 1;
+      } else {
+        fast ? rows<true, 1, 0>(call, y) : rows<false, 1, 0>(call, y);
+        y += 1;
+      }
+    }
+  }
+
+ private:
+  static bool three_by_three(const ConvGeometry& g) {
+    const Window& w = g.window;
+    return w.kernel_h == 3 && w.kernel_w == 3 && w.dilation_h == 1 && w.dilation_w == 1;
+  }
+
+  // Output rows y .. y + Rows - 1, horizontal stride Step (0: any), block after block of channels.
+  template <bool Fast, int Rows, int Step>
+  static void rows(const DepthwiseCall& call, std::int64_t y) {
+    const std::int64_t channels = call.geometry->out_c;
+    for (std::int64_t c = 0; c < channels; c += kChannelBlock) {
+      if (channels - c > Ymm::kCodes)
+        columns<Zmm, Fast, Rows, Step>(call, y, c);
+      else
+        columns<Ymm, Fast, Rows, Step>(call, y, c);
+    }
+  }
+  template <bool Fast>
+  static void taps_row(const DepthwiseCall& call, std::int64_t y) {
+    const std::int64_t channels = call.geometry->out_c;
+    for (std::int64_t c = 0; c < channels; c += kChannelBlock) {
+      if (channels - c > Ymm::kCodes)
+        taps<Zmm, Fast>(call, y, c);
+      else
+        taps<Ymm, Fast>(call, y, c);
+    }
+  }
+
+  // Writes one output pixel's block from its four quads of accumulators.
+  template <class Vector, bool Fast>
+  struct Writer {
+    const DepthwiseCall& call;
+    std::int64_t channel, count;
+    __mmask64 mask;
+    typename Vector::Register zero_point, low, high;
+
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE Writer(const DepthwiseCall& c, std::int64_t first)
+        : call(c),
+          channel(first),
+          count(std::min(Vector::kCodes, c.geometry->out_c - first)),
+          mask(mask64(count)),
+          zero_point(Vector::fill16(c.sink.zero_point)),
+          low(Vector::fill(static_cast<std::uint8_t>(c.sink.min))),
+          high(Vector::fill(static_cast<std::uint8_t>(c.sink.max))) {}
+
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE typename Vector::Register start(int quad) const {
+      if constexpr (Fast) return Vector::load_lanes(call.start_quads + channel + 16 * quad);
+      return Vector::zero();
+    }
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE void write(const typename Vector::Register* acc, void* out) const {
+      if constexpr (Fast) {
+        typename Vector::Register q[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) q[i] = Vector::scaled(acc[i], call.scale_quads + channel + 16 * i);
+        Vector::store(static_cast<std::uint8_t*>(out), mask, Vector::clamp(Vector::pack(q, zero_point), low, high));
+      } else {
+        std::int32_t quads[4][16];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) Vector::store_lanes(quads[i], acc[i]);
+        finish(call, channel, count, quads[0], out);
+      }
+    }
+  };
+
+  // Any sink: back to the order of channels, start added (here, since only fast_codes has it in quads), then Finish.
+  __attribute__((noinline)) static void finish(const DepthwiseCall& call, std::int64_t channel, std::int64_t count,
+                                               const std::int32_t* quads, void* out) {
+    alignas(64) std::int32_t sums[kChannelBlock] = {};
+    for (std::int64_t c = 0; c < count; ++c)
+      sums[c] = static_cast<std::int32_t>(static_cast<std::uint32_t>(quads[quad_lane(c)]) +
+                                          static_cast<std::uint32_t>(call.start[channel + c]));
+    Finish<Isa::avx512vnni>::run(call.sink, sums, kChannelBlock, 1, channel, count, out, 0);
+  }
+
+  // 3x3: output rows y (and y + 1, stride 1) of channels [c, c + Vector::kCodes).
+  template <class Vector, bool Fast, int Rows, int Step>
+  OCTAVO_TARGET_AVX512VNNI static void columns(const DepthwiseCall& call, std::int64_t y, std::int64_t c) {
+    using Register = typename Vector::Register;
+    const ConvGeometry& g = *call.geometry;
+    const Writer<Vector, Fast> writer(call, c);
+    const std::int64_t top = y * g.window.stride_h - g.window.pad_top;
+    const std::uint8_t* row[4];
+    for (int i = 0; i < 4; ++i) row[i] = call.row(top + (Rows == 2 || i < 3 ? i : 2)) + c;
+    const Register outside = Vector::fill(*call.zero_row);
+    const auto column = [&](std::int64_t x, Register* quad) OCTAVO_TARGET_AVX512VNNI {
+      if (x < 0 || x >= g.in_w) {
+        quad[0] = quad[1] = quad[2] = quad[3] = outside;
+        return;
+      }
+      const std::int64_t at = x * g.in_c;
+      const Register r2 = Vector::load(row[2] + at, writer.mask);
+      Vector::interleave(Vector::load(row[0] + at, writer.mask), Vector::load(row[1] + at, writer.mask), r2,
+                         Rows == 2 ? Vector::load(row[3] + at, writer.mask) : r2, quad);
+    };
+    const std::int8_t* weights = call.weights->columns.data() + c / kChannelBlock * 6 * 256;
+    const std::int64_t stride = Step != 0 ? Step : g.window.stride_w;
+    std::int64_t in_x = -g.window.pad_left;
+    Register left[4], middle[4], right[4];
+    column(in_x, left);
+    column(in_x + 1, middle);
+    for (std::int64_t x = 0; x < g.out_w; ++x, in_x += stride) {
+      column(in_x + 2, right);
+      Register upper[4], lower[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const std::int8_t* w = weights + 64 * i;
+        upper[i] = writer.start(i);
+        Vector::dot(upper[i], left[i], w);
+        Vector::dot(upper[i], middle[i], w + 512);
+        Vector::dot(upper[i], right[i], w + 1024);
+        if constexpr (Rows == 2) {
+          lower[i] = writer.start(i);
+          Vector::dot(lower[i], left[i], w + 256);
+          Vector::dot(lower[i], middle[i], w + 768);
+          Vector::dot(lower[i], right[i], w + 1280);
+        }
+      }
+      writer.write(upper, call.output(y, x, c));
+      if constexpr (Rows == 2) writer.write(lower, call.output(y + 1, x, c));
+        // What the next pixel shares with this one stays in registers.
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        if constexpr (Step == 1) left[i] = middle[i], middle[i] = right[i];
+        if constexpr (Step == 2) left[i] = right[i];
+      }
+      if constexpr (Step == 0) column(in_x + stride, left);
+      if constexpr (Step != 1) column(in_x + stride + 1, middle);
+    }
+  }
+
+  // Any window: taps in groups of four, by pointer.
+  template <class Vector, bool Fast>
+  OCTAVO_TARGET_AVX512VNNI static void taps(const DepthwiseCall& call, std::int64_t y, std::int64_t c) {
+    using Register = typename Vector::Register;
+    const ConvGeometry& g = *call.geometry;
+    const Writer<Vector, Fast> writer(call, c);
+    const std::int64_t count = g.window.kernel_h * g.window.kernel_w;
+    const std::int8_t* weights = call.weights->taps.data() + c / kChannelBlock * ((count + 3) / 4) * 256;
+    for (std::int64_t x = 0; x < g.out_w; ++x) {
+      Register acc[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) acc[i] = writer.start(i);
+      for (std::int64_t t = 0; t < count; t += 4) {
+        Register tap[4];
+        for (std::int64_t i = 0; i < 4; ++i) {
+          // Beyond the last tap the weights are 0: any pixel will do.
+          const std::int64_t n = std::min(t + i, count - 1);
+          tap[i] = Vector::load(call.pixel(y, x, n / g.window.kernel_w, n % g.window.kernel_w) + c, writer.mask);
+        }
+        Register quad[4];
+        Vector::interleave(tap[0], tap[1], tap[2], tap[3], quad);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) Vector::dot(acc[i], quad[i], weights + t * 64 + 64 * i);
+      }
+      writer.write(acc, call.output(y, x, c));
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_X86
+#endif  // OCTAVO_KERNELS_X86_DEPTHWISE_AVX512VNNI_HPP_
