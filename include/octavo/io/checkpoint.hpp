@@ -49,7 +49,7 @@ void save_checkpoint(const std::string& path, nn::Graph& model, const train::Tra
 void save_weights(const std::string& path, nn::Graph& model);
 
 struct LoadWeightsOptions {
-  std::string prefix;           // only the layers whose names begin so; their parameters must all be there
+  std::string prefix{};         // only the layers whose names begin so; their parameters must all be there
   bool ignore_surplus = false;  // arrays that the graph does not have; those of a checkpoint's other parts always are
 };
 // The parameters of a weights file or a checkpoint, by name. Throws, with the graph unchanged, and lists all

@@ -23,9 +23,9 @@ namespace train {
 // t[k] = (1 - label_smoothing) * [k == label] + label_smoothing / classes. The mean over a batch divides by the number
 // of images, also with class weights (as in Keras).
 struct CrossEntropy {
-  double label_smoothing = 0.0;       // in [0, 1)
-  std::vector<double> class_weights;  // one a class; empty: 1 each. Used in training, not in validation
-  bool from_logits = false;           // the network ends without softmax; its outputs are x with p = softmax(x)
+  double label_smoothing = 0.0;         // in [0, 1)
+  std::vector<double> class_weights{};  // one a class; empty: 1 each. Used in training, not in validation
+  bool from_logits = false;             // the network ends without softmax; its outputs are x with p = softmax(x)
 };
 
 // Mean over all elements of (output - target)^2, the target being 1 at the label and 0 elsewhere.

@@ -39,7 +39,7 @@ struct ModelState {
 void set_model_state(nn::Graph& graph, const ModelState& state, const std::string& source = "model state");
 
 struct SetParametersOptions {
-  std::string prefix;           // only parameters whose names begin so are looked at, in graph and source
+  std::string prefix{};         // only parameters whose names begin so are looked at, in graph and source
   bool ignore_surplus = false;  // what the graph does not have
 };
 // The same for the parameters alone.
