@@ -172,6 +172,11 @@ TEST_CASE("quantization_error is the mean squared error of the values themselves
       const oc::Grid grid = oc::grid_from_range({0.0F, high}, {.bits = bits}, "t");
       CHECK(oc::quantization_error(histogram, grid) == doctest::Approx(mean_squared_error(values, grid)).epsilon(0.02));
     }
+  // Values that are exactly 0 have no error, however wide their bin (here 1/4).
+  std::vector<float> sparse(1000, 0.0F);
+  sparse[0] = 511.9F;
+  const oc::Grid thirds = oc::grid_from_range({0.0F, 512.0F}, {.bits = 2}, "t");
+  CHECK(oc::quantization_error(histogram_of(sparse), thirds) < 1e-4);
   // Spread evenly over [0, 1), with steps far coarser than the bins: step^2 / 12.
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = (static_cast<float>(i) + 0.5F) / 50000.0F;
   const oc::Grid fifteenths = oc::grid_from_range({0.0F, 1.0F}, {.bits = 4}, "t");
