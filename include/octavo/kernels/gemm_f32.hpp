@@ -46,6 +46,8 @@ constexpr std::int64_t blocks_in(std::int64_t a, std::int64_t b) { return (a + b
 inline constexpr std::int64_t kGemmDepth = 384;
 inline constexpr std::int64_t kGemmPackedFloats = 1 << 20;
 inline constexpr std::int64_t kGemmBlockFloats = 1 << 16;
+// A result of this size leaves the caches before it is read again.
+inline constexpr std::int64_t kGemmStreamFloats = 1 << 22;
 
 // Rows [i0, i1) and columns [j0, j1), j0 a multiple of kColumns, of a product whose B is packed: panel after panel,
 // [k][kColumns] each. `whole` describes the whole product: rows and columns are not read, b is the first panel.
@@ -71,6 +73,9 @@ struct PackedGemmF32 {
         if (whole.bias != nullptr) block.bias = whole.bias + j0;
         block.accumulate = whole.accumulate || p > 0;
         block.clamp = whole.clamp && p + kGemmDepth >= whole.depth;
+        block.stream = whole.stream && whole.depth <= kGemmDepth;
+        if (p == 0 && whole.a_row == whole.depth && i + step < i1)  // the next rows are one stretch of memory
+          block.ahead[0] = {whole.a + (i + step) * whole.a_row, std::min(step, i1 - i - step) * whole.depth};
         Tile::block(block);
       }
   }
@@ -140,6 +145,7 @@ struct GemmDriverF32 {
       whole.ldc = g.ldc;
       whole.accumulate = g.accumulate;
       whole.bias = part.bias;
+      whole.stream = !g.accumulate && g.m * g.n >= kGemmStreamFloats;
       PackedGemmF32<Level>::run(whole, threads);
     }
   }
@@ -181,6 +187,9 @@ struct GemmDriverF32 {
         block.c = c;
         block.ldc = part == 0 ? g.ldc : g.n;
         block.accumulate = p > begin * step || (part == 0 && g.accumulate);
+        const std::int64_t next = std::min(end * step, g.k) - p - block.depth;  // rows left for this thread
+        if (next > 0 && g.lda == g.m) block.ahead[0] = {block.a + block.depth * g.lda, std::min(step, next) * g.m};
+        if (next > 0 && g.ldb == g.n) block.ahead[1] = {block.b + block.depth * g.ldb, std::min(step, next) * g.n};
         if (part == 0) block.bias = g.bias;
         Tile::block(block);
       }

@@ -17,7 +17,14 @@ namespace detail {
 //   B[p][j] = b[(j / W) * b_panel + p * b_depth + j % W], W the level's kColumns: packed panels, or a plain row-major
 //   matrix when b_panel is W. Packed panels hold zeros up to W columns; of a plain matrix nothing beyond is read;
 //   start = C[i][j] when accumulate, else bias[j], else 0 (bias null).
+//
+// Hints, without effect on the result: `stream` writes C around the caches where lines are written whole; `ahead` are
+// stretches of memory that the next block will read.
 struct GemmBlockF32 {
+  struct Stretch {
+    const float* begin = nullptr;
+    std::int64_t floats = 0;
+  };
   std::int64_t rows, columns, depth;
   const float* a;
   std::int64_t a_row, a_depth;
@@ -30,6 +37,8 @@ struct GemmBlockF32 {
   bool clamp = false;
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
+  bool stream = false;
+  Stretch ahead[2];
 };
 
 template <Isa Level>

@@ -5,6 +5,7 @@
 #define OCTAVO_KERNELS_X86_GEMM_F32_AVX2_HPP_
 
 #include "../reference/gemm_f32.hpp"
+#include "prefetch_stream.hpp"
 #include "transpose_f32_avx2.hpp"
 #if OCTAVO_X86
 #include <immintrin.h>
@@ -19,10 +20,12 @@ struct GemmF32<Isa::avx2> {
   static constexpr std::int64_t kColumns = 16;
 
   OCTAVO_TARGET_AVX2 static void block(const GemmBlockF32& g) {
+    PrefetchStream ahead(g);
     std::int64_t j = 0;
-    for (; j + 16 <= g.columns; j += 16) panel<2, false>(g, j);
-    if (j + 8 <= g.columns) panel<1, false>(g, j), j += 8;
-    if (j < g.columns) panel<1, true>(g, j);
+    for (; j + 16 <= g.columns; j += 16) panel<2, false>(g, j, ahead);
+    if (j + 8 <= g.columns) panel<1, false>(g, j, ahead), j += 8;
+    if (j < g.columns) panel<1, true>(g, j, ahead);
+    if (g.stream) _mm_sfence();
   }
 
   static void pack_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t columns,
@@ -32,21 +35,21 @@ struct GemmF32<Isa::avx2> {
 
  private:
   template <int Vectors, bool Masked>
-  OCTAVO_TARGET_AVX2 static void panel(const GemmBlockF32& g, std::int64_t j) {
+  OCTAVO_TARGET_AVX2 static void panel(const GemmBlockF32& g, std::int64_t j, PrefetchStream& ahead) {
     std::int64_t i = 0;
     if (g.a_depth == 1) {
-      for (; i + 6 <= g.rows; i += 6) tile<6, Vectors, Masked, false>(g, i, j);
-      for (; i + 2 <= g.rows; i += 2) tile<2, Vectors, Masked, false>(g, i, j);
-      for (; i < g.rows; ++i) tile<1, Vectors, Masked, false>(g, i, j);
+      for (; i + 6 <= g.rows; i += 6) tile<6, Vectors, Masked, false>(g, i, j, ahead);
+      for (; i + 2 <= g.rows; i += 2) tile<2, Vectors, Masked, false>(g, i, j, ahead);
+      for (; i < g.rows; ++i) tile<1, Vectors, Masked, false>(g, i, j, ahead);
     } else {
-      for (; i + 6 <= g.rows; i += 6) tile<6, Vectors, Masked, true>(g, i, j);
-      for (; i + 4 <= g.rows; i += 4) tile<4, Vectors, Masked, true>(g, i, j);
-      for (; i < g.rows; ++i) tile<1, Vectors, Masked, true>(g, i, j);
+      for (; i + 6 <= g.rows; i += 6) tile<6, Vectors, Masked, true>(g, i, j, ahead);
+      for (; i + 4 <= g.rows; i += 4) tile<4, Vectors, Masked, true>(g, i, j, ahead);
+      for (; i < g.rows; ++i) tile<1, Vectors, Masked, true>(g, i, j, ahead);
     }
   }
 
   template <int Rows, int Vectors, bool Masked, bool Transposed>
-  OCTAVO_TARGET_AVX2 static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j) {
+  OCTAVO_TARGET_AVX2 static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j, PrefetchStream& stream) {
     using V = VectorF32<Isa::avx2>;
     const std::int64_t tail = Masked ? g.columns - j : 8;  // lanes of a masked vector, of which there is one
     float* c = g.c + i * g.ldc + j;
@@ -80,7 +83,11 @@ struct GemmF32<Isa::avx2> {
     for (std::size_t s = 0; s < groups; ++s) a[s] = g.a + (i + 3 * static_cast<std::int64_t>(s)) * g.a_row;
     const float* b = g.b + j / kColumns * g.b_panel + j % kColumns;
     const std::int64_t a_row = g.a_row;
+    const PrefetchStream::Lines lines = stream.take(g.depth);
+    const char* ahead = lines.first;
     for (std::int64_t p = 0; p < g.depth; ++p) {
+      _mm_prefetch(ahead, _MM_HINT_T1);
+      ahead += lines.step;
       __m256 w[width];
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) w[v] = Masked ? V::load(b, tail) : V::load(b + 8 * v);
@@ -103,6 +110,15 @@ struct GemmF32<Isa::avx2> {
       for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
         for (int v = 0; v < Vectors; ++v) sum[r][v] = V::min(high, V::max(low, sum[r][v]));
+    }
+    // Both halves of a line at once, around the caches: see the AVX-512 tile.
+    if (g.stream && Vectors == 2 &&
+        (reinterpret_cast<std::uintptr_t>(c) | static_cast<std::uintptr_t>(g.ldc) * 4) % 64 == 0) {
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
+        for (int v = 0; v < Vectors; ++v) _mm256_stream_ps(c + r * g.ldc + 8 * v, sum[r][v]);
+      return;
     }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r)

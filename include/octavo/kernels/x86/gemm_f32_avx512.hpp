@@ -6,6 +6,7 @@
 #define OCTAVO_KERNELS_X86_GEMM_F32_AVX512_HPP_
 
 #include "../reference/gemm_f32.hpp"
+#include "prefetch_stream.hpp"
 #include "transpose_f32_avx2.hpp"
 #if OCTAVO_X86
 #include <immintrin.h>
@@ -20,22 +21,24 @@ struct GemmF32<Isa::avx512vnni> {
   static constexpr std::int64_t kColumns = 32;
 
   OCTAVO_TARGET_AVX512VNNI static void block(const GemmBlockF32& g) {
+    PrefetchStream ahead(g);
     for (std::int64_t j = 0; j < g.columns;) {
       const std::int64_t left = g.columns - j;
       if (left >= 32) {
-        panel<2, Tail::none>(g, j);
+        panel<2, Tail::none>(g, j, ahead);
         j += 32;
       } else if (left > 24) {
-        panel<1, Tail::none>(g, j);
+        panel<1, Tail::none>(g, j, ahead);
         j += 16;
       } else if (left > 16) {
-        panel<1, Tail::half>(g, j);
+        panel<1, Tail::half>(g, j, ahead);
         j += 24;
       } else {
-        panel<0, Tail::whole>(g, j);
+        panel<0, Tail::whole>(g, j, ahead);
         j += 16;
       }
     }
+    if (g.stream) _mm_sfence();
   }
 
   static void pack_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t columns,
@@ -48,23 +51,24 @@ struct GemmF32<Isa::avx512vnni> {
   enum class Tail : std::uint8_t { none, half, whole };
 
   template <int Whole, Tail Last>
-  OCTAVO_TARGET_AVX512VNNI static void panel(const GemmBlockF32& g, std::int64_t j) {
+  OCTAVO_TARGET_AVX512VNNI static void panel(const GemmBlockF32& g, std::int64_t j, PrefetchStream& ahead) {
     std::int64_t i = 0;
     if (g.a_depth == 1) {
-      for (; i + 14 <= g.rows; i += 14) tile<14, Whole, Last, false>(g, i, j);
-      for (; i + 7 <= g.rows; i += 7) tile<7, Whole, Last, false>(g, i, j);
-      for (; i + 3 <= g.rows; i += 3) tile<3, Whole, Last, false>(g, i, j);
-      for (; i < g.rows; ++i) tile<1, Whole, Last, false>(g, i, j);
+      for (; i + 14 <= g.rows; i += 14) tile<14, Whole, Last, false>(g, i, j, ahead);
+      for (; i + 7 <= g.rows; i += 7) tile<7, Whole, Last, false>(g, i, j, ahead);
+      for (; i + 3 <= g.rows; i += 3) tile<3, Whole, Last, false>(g, i, j, ahead);
+      for (; i < g.rows; ++i) tile<1, Whole, Last, false>(g, i, j, ahead);
     } else {
-      for (; i + 12 <= g.rows; i += 12) tile<12, Whole, Last, true>(g, i, j);
-      for (; i + 8 <= g.rows; i += 8) tile<8, Whole, Last, true>(g, i, j);
-      for (; i + 4 <= g.rows; i += 4) tile<4, Whole, Last, true>(g, i, j);
-      for (; i < g.rows; ++i) tile<1, Whole, Last, true>(g, i, j);
+      for (; i + 12 <= g.rows; i += 12) tile<12, Whole, Last, true>(g, i, j, ahead);
+      for (; i + 8 <= g.rows; i += 8) tile<8, Whole, Last, true>(g, i, j, ahead);
+      for (; i + 4 <= g.rows; i += 4) tile<4, Whole, Last, true>(g, i, j, ahead);
+      for (; i < g.rows; ++i) tile<1, Whole, Last, true>(g, i, j, ahead);
     }
   }
 
   template <int Rows, int Whole, Tail Last, bool Transposed>
-  OCTAVO_TARGET_AVX512VNNI static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j) {
+  OCTAVO_TARGET_AVX512VNNI static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j,
+                                            PrefetchStream& stream) {
     constexpr bool half = Last == Tail::half;
     constexpr bool whole = Last == Tail::whole;
     constexpr int vectors = Whole + (whole ? 1 : 0);
@@ -113,7 +117,11 @@ struct GemmF32<Isa::avx512vnni> {
     for (std::size_t s = 0; s < groups; ++s) a[s] = g.a + (i + 3 * static_cast<std::int64_t>(s)) * g.a_row;
     const float* b = g.b + j / kColumns * g.b_panel + j % kColumns;
     const std::int64_t a_row = g.a_row;
+    const PrefetchStream::Lines lines = stream.take(g.depth);
+    const char* ahead = lines.first;
     for (std::int64_t p = 0; p < g.depth; ++p) {
+      _mm_prefetch(ahead, _MM_HINT_T1);
+      ahead += lines.step;
       __m512 w[width];
       __m256 half_w = _mm256_setzero_ps();
 #pragma GCC unroll 4
@@ -144,6 +152,15 @@ struct GemmF32<Isa::avx512vnni> {
         if constexpr (half)
           half_sum[r] = _mm256_min_ps(_mm256_set1_ps(g.high), _mm256_max_ps(_mm256_set1_ps(g.low), half_sum[r]));
       }
+    }
+    // Whole lines of a result too large for the caches are written around them: a cached store would read them first.
+    if (g.stream && !half && mask == 0xFFFFU &&
+        (reinterpret_cast<std::uintptr_t>(c) | static_cast<std::uintptr_t>(g.ldc) * 4) % 64 == 0) {
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) _mm512_stream_ps(c + r * g.ldc + 16 * v, sum[r][v]);
+      return;
     }
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
