@@ -2,6 +2,7 @@
 #ifndef OCTAVO_DATA_CACHED_HPP_
 #define OCTAVO_DATA_CACHED_HPP_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -59,7 +60,10 @@ class CachedSource final : public DatasetSource {
 
  private:
   [[nodiscard]] ImageView kept(std::int64_t i) const {
-    std::call_once(filled_, [this] { fill(); });
+    if (!filled_.load(std::memory_order_acquire)) {
+      const std::lock_guard lock(filling_);
+      if (!filled_.load(std::memory_order_relaxed)) fill();
+    }
     return {pixels_.data() + static_cast<std::size_t>(i) * image_size_, store_.height, store_.width, store_.channels};
   }
 
@@ -75,6 +79,7 @@ class CachedSource final : public DatasetSource {
       }
     });
     pixels_ = std::move(all);
+    filled_.store(true, std::memory_order_release);
   }
 
   std::shared_ptr<const DatasetSource> original_;
@@ -82,7 +87,9 @@ class CachedSource final : public DatasetSource {
   Preprocessing store_;
   int threads_;
   std::size_t image_size_ = 0;
-  mutable std::once_flag filled_;
+  // std::call_once would do, but hangs after an exception under some C libraries and sanitizers.
+  mutable std::atomic<bool> filled_{false};
+  mutable std::mutex filling_;
   mutable std::vector<std::uint8_t> pixels_;
 };
 
