@@ -6,6 +6,7 @@
 
 #include "../core/cpu.hpp"
 #include "depthwise.hpp"
+#include "x86/depthwise_avx2.hpp"
 #include "x86/depthwise_avx512vnni.hpp"
 
 namespace octavo {

@@ -6,6 +6,7 @@
 
 #include "../core/cpu.hpp"
 #include "gemm.hpp"
+#include "x86/gemm_avx2.hpp"
 #include "x86/gemm_avx512vnni.hpp"
 
 namespace octavo {
