@@ -82,9 +82,9 @@ enum class OpKind : std::uint8_t {
 struct Op {
   OpKind kind = OpKind::reshape;
   std::string name;  // the float layer it came from
-  std::vector<int> inputs;
-  std::vector<int> outputs;
-  Window window;                                              // conv2d, depthwise_conv2d, pools
+  std::vector<int> inputs = {};
+  std::vector<int> outputs = {};
+  Window window = {};                                         // conv2d, depthwise_conv2d, pools
   std::int64_t groups = 1;                                    // conv2d
   float clamp_low = -std::numeric_limits<float>::infinity();  // fused activation, real values: relu6 is [0, 6]
   float clamp_high = std::numeric_limits<float>::infinity();

@@ -1,0 +1,24 @@
+// octavo/runtime.hpp: what a deployed program includes: load a saved model, run it. Needs the standard library only.
+//
+//   const octavo::Model model = octavo::load("weeds/");
+//   model.run(image, scores);
+#ifndef OCTAVO_RUNTIME_HPP_
+#define OCTAVO_RUNTIME_HPP_
+
+#include "io/manifest.hpp"
+#include "runtime/classify.hpp"
+#include "runtime/model.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+
+using io::LoadOptions;
+using io::SaveOptions;
+using runtime::Model;
+using runtime::ModelOptions;
+using runtime::Program;
+
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_RUNTIME_HPP_

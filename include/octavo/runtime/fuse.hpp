@@ -1,0 +1,105 @@
+// octavo/runtime/fuse.hpp: rewrites a program's operators into fewer ones that give the same values.
+#ifndef OCTAVO_RUNTIME_FUSE_HPP_
+#define OCTAVO_RUNTIME_FUSE_HPP_
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "program.hpp"
+#include "program_info.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace runtime {
+
+// An operator to execute, and the program's operators (indices, in order) that it stands for.
+struct FusedOp {
+  Op op;
+  std::vector<int> sources;
+};
+
+// The operators one by one; with `fuse`, where the tensor between two of them has no other reader and is no output:
+//   pad + conv2d / depthwise_conv2d   the convolution pads by itself (outside, real 0 is read either way)
+//   conv2d / depthwise_conv2d / dense / add + clamp on the same grid   one range: the ranges' intersection
+// The bytes of every tensor that remains are the same as unfused. Requires a valid program.
+[[nodiscard]] std::vector<FusedOp> fuse_ops(const Program& program, bool fuse);
+
+namespace detail {
+
+// How often each tensor is read; a model output counts as a reader.
+[[nodiscard]] inline std::vector<int> count_readers(const Program& program) {
+  std::vector<int> readers(program.tensors.size(), 0);
+  for (const Op& op : program.ops)
+    for (const int id : op.inputs)
+      if (id >= 0) ++readers[static_cast<std::size_t>(id)];
+  for (const int id : program.outputs) ++readers[static_cast<std::size_t>(id)];
+  return readers;
+}
+
+// Whether the convolution may read the padded image through its window: no window may lie wholly in the padding, which
+// is what validate() demands of a window (kernels rely on it).
+[[nodiscard]] inline bool can_absorb_pad(const Program& program, const Op& pad, const Op& conv) {
+  if (conv.kind != OpKind::conv2d && conv.kind != OpKind::depthwise_conv2d) return false;
+  const Shape& in = input_of(program, pad, 0).shape;
+  const Shape& out = output_of(program, conv).shape;
+  const Window& w = conv.window;
+  const auto fits = [](std::int64_t image, std::int64_t outputs, std::int64_t kernel, std::int64_t stride,
+                       std::int64_t dilation, std::int64_t padding) {
+    return padding <= (kernel - 1) * dilation && (outputs - 1) * stride - padding < image;
+  };
+  return fits(in[1], out[1], w.kernel_h, w.stride_h, w.dilation_h, w.pad_top + pad.pad_top) &&
+         fits(in[2], out[2], w.kernel_w, w.stride_w, w.dilation_w, w.pad_left + pad.pad_left);
+}
+
+[[nodiscard]] inline bool can_absorb_clamp(const Program& program, const Op& op, const Op& clamp) {
+  if (!is_convolution(op.kind) && op.kind != OpKind::add) return false;
+  if (clamp.kind != OpKind::clamp) return false;
+  const Quantization& before = output_of(program, op).quantization;
+  return before == output_of(program, clamp).quantization &&
+         std::max(op.clamp_low, clamp.clamp_low) <= std::min(op.clamp_high, clamp.clamp_high);
+}
+
+}  // namespace detail
+
+inline std::vector<FusedOp> fuse_ops(const Program& program, bool fuse) {
+  const std::vector<int> readers = detail::count_readers(program);
+  std::vector<int> writer(program.tensors.size(), -1);  // index into `fused`
+  std::vector<FusedOp> fused;
+  std::vector<bool> absorbed;
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    FusedOp next{program.ops[i], {static_cast<int>(i)}};
+    const auto in = static_cast<std::size_t>(next.op.inputs[0]);
+    const int before = fuse && readers[in] == 1 ? writer[in] : -1;
+    if (before >= 0) {
+      FusedOp& previous = fused[static_cast<std::size_t>(before)];
+      if (previous.op.kind == OpKind::pad && detail::can_absorb_pad(program, previous.op, next.op)) {
+        next.op.inputs[0] = previous.op.inputs[0];
+        next.op.window.pad_top += previous.op.pad_top;
+        next.op.window.pad_left += previous.op.pad_left;
+        next.sources.insert(next.sources.begin(), previous.sources.begin(), previous.sources.end());
+        absorbed[static_cast<std::size_t>(before)] = true;
+      } else if (detail::can_absorb_clamp(program, previous.op, next.op)) {
+        previous.op.clamp_low = std::max(previous.op.clamp_low, next.op.clamp_low);
+        previous.op.clamp_high = std::min(previous.op.clamp_high, next.op.clamp_high);
+        previous.op.outputs = next.op.outputs;
+        previous.sources.push_back(static_cast<int>(i));
+        writer[static_cast<std::size_t>(next.op.outputs[0])] = before;
+        continue;
+      }
+    }
+    writer[static_cast<std::size_t>(next.op.outputs[0])] = static_cast<int>(fused.size());
+    fused.push_back(std::move(next));
+    absorbed.push_back(false);
+  }
+  std::vector<FusedOp> remaining;
+  for (std::size_t i = 0; i < fused.size(); ++i)
+    if (!absorbed[i]) remaining.push_back(std::move(fused[i]));
+  return remaining;
+}
+
+}  // namespace runtime
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_RUNTIME_FUSE_HPP_

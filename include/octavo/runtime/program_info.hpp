@@ -1,0 +1,116 @@
+// octavo/runtime/program_info.hpp: what can be read off a Program: sizes, window geometry, multiply-adds.
+#ifndef OCTAVO_RUNTIME_PROGRAM_INFO_HPP_
+#define OCTAVO_RUNTIME_PROGRAM_INFO_HPP_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "../core/error.hpp"
+#include "../quant/grid.hpp"
+#include "program.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace runtime {
+
+// Bytes of one element; int4 has none of its own (see data_bytes).
+constexpr std::int64_t element_bytes(DType dtype) { return dtype == DType::f32 || dtype == DType::i32 ? 4 : 1; }
+
+// Bytes of a tensor's values. int4: each row of the outermost extent takes whole bytes.
+[[nodiscard]] inline std::int64_t data_bytes(DType dtype, const Shape& shape) {
+  if (dtype != DType::i4) return shape.size() * element_bytes(dtype);
+  const std::int64_t rows = shape.rank() == 0 ? 1 : shape[0];
+  return rows == 0 ? 0 : rows * ((shape.size() / rows + 1) / 2);
+}
+
+constexpr bool is_convolution(OpKind kind) {
+  return kind == OpKind::conv2d || kind == OpKind::depthwise_conv2d || kind == OpKind::dense;
+}
+constexpr bool is_pool(OpKind kind) { return kind == OpKind::average_pool2d || kind == OpKind::max_pool2d; }
+
+[[nodiscard]] inline const TensorInfo& tensor_at(const Program& program, int id) {
+  require(id >= 0 && static_cast<std::size_t>(id) < program.tensors.size(), "no tensor ", id, "; the program has ",
+          program.tensors.size());
+  return program.tensors[static_cast<std::size_t>(id)];
+}
+[[nodiscard]] inline const TensorInfo& input_of(const Program& program, const Op& op, std::size_t i) {
+  require(i < op.inputs.size(), name_of(op.kind), " '", op.name, "': no input ", i);
+  return tensor_at(program, op.inputs[i]);
+}
+[[nodiscard]] inline const TensorInfo& output_of(const Program& program, const Op& op) {
+  require(!op.outputs.empty(), name_of(op.kind), " '", op.name, "': no output");
+  return tensor_at(program, op.outputs[0]);
+}
+
+// The grid of a tensor with one scale.
+[[nodiscard]] inline Grid grid_of(const TensorInfo& tensor) {
+  const Quantization& q = tensor.quantization;
+  require(q.scale.size() == 1 && q.zero_point.size() == 1, "tensor '", tensor.name, "': expected one scale, found ",
+          q.scale.size());
+  return {q.scale[0], q.zero_point[0], q.qmin, q.qmax};
+}
+
+// The id of the tensor of that name, or -1.
+[[nodiscard]] inline int find_tensor(const Program& program, std::string_view name) {
+  for (std::size_t i = 0; i < program.tensors.size(); ++i)
+    if (program.tensors[i].name == name) return static_cast<int>(i);
+  return -1;
+}
+
+// The sizes of a convolution, depthwise convolution, dense layer (each row of the last extent is a pixel) or pool.
+[[nodiscard]] inline ConvGeometry geometry_of(const Program& program, const Op& op) {
+  const Shape& in = input_of(program, op, 0).shape;
+  const Shape& out = output_of(program, op).shape;
+  ConvGeometry g;
+  if (op.kind == OpKind::dense) {
+    g.in_c = in.back();
+    g.out_c = out.back();
+    g.in_w = g.out_w = in.with_batch(1).size() / g.in_c;
+    return g;
+  }
+  g.in_h = in[1], g.in_w = in[2], g.in_c = in[3];
+  g.out_h = out[1], g.out_w = out[2], g.out_c = out[3];
+  g.groups = op.kind == OpKind::conv2d ? op.groups : g.in_c;
+  g.window = op.window;
+  return g;
+}
+
+// Multiply-adds of one image; 0 for operators that have none.
+[[nodiscard]] inline std::int64_t macs_of(const Program& program, const Op& op) {
+  if (!is_convolution(op.kind)) return 0;
+  const ConvGeometry g = geometry_of(program, op);
+  const std::int64_t inputs = op.kind == OpKind::depthwise_conv2d ? 1 : g.in_c / g.groups;
+  const std::int64_t taps = op.kind == OpKind::dense ? 1 : g.window.kernel_h * g.window.kernel_w;
+  return g.out_size() * taps * (op.kind == OpKind::dense ? g.in_c : inputs);
+}
+[[nodiscard]] inline std::int64_t macs_of(const Program& program) {
+  std::int64_t total = 0;
+  for (const Op& op : program.ops) total += macs_of(program, op);
+  return total;
+}
+
+// Bytes of all constants.
+[[nodiscard]] inline std::int64_t weight_bytes(const Program& program) {
+  std::int64_t total = 0;
+  for (const TensorInfo& tensor : program.tensors) total += static_cast<std::int64_t>(tensor.data.size());
+  return total;
+}
+
+// Output extent and first padding of TensorFlow's SAME rule: out = ceil(in / stride), and the padding that this needs
+// is split with the smaller half in front.
+struct SamePadding {
+  std::int64_t out = 1;
+  std::int64_t before = 0;
+};
+[[nodiscard]] constexpr SamePadding same_padding(std::int64_t in, std::int64_t kernel, std::int64_t stride,
+                                                 std::int64_t dilation = 1) {
+  const std::int64_t out = (in + stride - 1) / stride;
+  const std::int64_t total = std::max<std::int64_t>((out - 1) * stride + (kernel - 1) * dilation + 1 - in, 0);
+  return {out, total / 2};
+}
+
+}  // namespace runtime
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_RUNTIME_PROGRAM_INFO_HPP_

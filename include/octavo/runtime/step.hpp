@@ -1,0 +1,106 @@
+// octavo/runtime/step.hpp: one prepared unit of execution: an operator, or several fused into one.
+#ifndef OCTAVO_RUNTIME_STEP_HPP_
+#define OCTAVO_RUNTIME_STEP_HPP_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../kernels/output_stage.hpp"
+#include "program.hpp"
+#include "program_info.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace runtime {
+
+// What a step sees when it runs.
+struct StepContext {
+  std::byte* const* tensors = nullptr;  // by tensor id: where the values of all images lie
+  std::int64_t batch = 1;
+  int threads = 1;
+  std::span<std::byte> scratch;  // at least scratch_bytes(threads), 64-byte aligned
+
+  // Codes in u8 terms (int8 code + 128; uint8 as it is).
+  [[nodiscard]] std::uint8_t* codes(int tensor) const { return reinterpret_cast<std::uint8_t*>(tensors[tensor]); }
+  [[nodiscard]] float* floats(int tensor) const { return reinterpret_cast<float*>(tensors[tensor]); }
+};
+
+// Holds its kernel by value inside `run`, ready to use: weights packed, tables made. run() allocates nothing and may be
+// called by several threads at once, each with a context of its own.
+struct Step {
+  Op op;                     // after fusion: window, clamp, inputs and outputs are those of the step
+  std::vector<int> sources;  // indices of the program's operators that it does, in order
+  std::int64_t macs = 0;     // of one image
+  std::int64_t bytes = 0;    // activations read and written for one image, and constants read
+  std::function<void(const StepContext&)> run;
+  std::function<std::size_t(int threads)> scratch_bytes;  // empty: needs none
+  std::function<std::string()> kernel;                    // the kernel's name on the active instruction set
+};
+
+// The grid of an 8-bit tensor as it is stored inside: int8 codes are shifted by 128, uint8 codes are not.
+[[nodiscard]] inline Grid stored_grid(const TensorInfo& tensor) {
+  const Grid grid = grid_of(tensor);
+  return tensor.dtype == DType::i8 ? u8_terms(grid) : grid;
+}
+
+// Where ties go when float becomes a code: TFLite's QUANTIZE rounds away from zero.
+constexpr Ties ties_of(Rounding rounding) { return rounding == Rounding::nearest_even_f32 ? Ties::even : Ties::away; }
+
+// The values of a constant.
+template <class Value>
+[[nodiscard]] std::span<const Value> constant_values(const TensorInfo& tensor) {
+  return {reinterpret_cast<const Value*>(tensor.data.data()), tensor.data.size() / sizeof(Value)};
+}
+
+// Weights as int8 codes; int4 is unpacked (low nibble first, each row of the outermost extent in whole bytes).
+[[nodiscard]] inline std::vector<std::int8_t> weight_codes(const TensorInfo& weights) {
+  const std::span<const std::int8_t> bytes = constant_values<std::int8_t>(weights);
+  if (weights.dtype == DType::i8) return {bytes.begin(), bytes.end()};
+  require(weights.dtype == DType::i4, "tensor '", weights.name, "': expected int8 or int4, found ",
+          name_of(weights.dtype));
+  const std::int64_t rows = weights.shape[0];
+  const std::int64_t columns = weights.shape.size() / rows;
+  std::vector<std::int8_t> codes;
+  codes.reserve(static_cast<std::size_t>(rows * columns));
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t i = 0; i < columns; ++i) {
+      const int byte = bytes[static_cast<std::size_t>(row * ((columns + 1) / 2) + i / 2)];
+      const int nibble = i % 2 == 0 ? byte & 15 : (byte >> 4) & 15;
+      codes.push_back(static_cast<std::int8_t>(nibble >= 8 ? nibble - 16 : nibble));
+    }
+  return codes;
+}
+
+// The bias, or nothing where the operator has none.
+template <class Value>
+[[nodiscard]] std::span<const Value> bias_values(const Program& program, const Op& op) {
+  if (op.inputs[2] < 0) return {};
+  return constant_values<Value>(input_of(program, op, 2));
+}
+
+// Elements before, and from, the axis of a concatenation, of one image.
+struct ConcatExtents {
+  std::int64_t outer = 1;
+  std::vector<std::int64_t> inner;  // of each input
+};
+[[nodiscard]] inline ConcatExtents concat_extents(const Program& program, const Op& op) {
+  ConcatExtents extents;
+  const Shape& shape = output_of(program, op).shape;
+  const std::size_t axis = static_cast<std::size_t>(op.axis < 0 ? op.axis + static_cast<int>(shape.rank()) : op.axis);
+  for (std::size_t i = 1; i < axis; ++i) extents.outer *= shape[i];
+  for (std::size_t i = 0; i < op.inputs.size(); ++i)
+    extents.inner.push_back(input_of(program, op, i).shape.size() / extents.outer);
+  return extents;
+}
+
+}  // namespace runtime
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_RUNTIME_STEP_HPP_

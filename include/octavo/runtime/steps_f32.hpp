@@ -1,0 +1,173 @@
+// octavo/runtime/steps_f32.hpp: prepares the operators whose activations are float32: with float weights, or with 8-bit
+// weights and inputs quantized on the way (dynamic range).
+#ifndef OCTAVO_RUNTIME_STEPS_F32_HPP_
+#define OCTAVO_RUNTIME_STEPS_F32_HPP_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "../kernels/conv2d_prepared_f32.hpp"
+#include "../kernels/dynamic_range.hpp"
+#include "../kernels/pad.hpp"
+#include "float_ops.hpp"
+#include "step.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace runtime {
+namespace detail {
+
+// As set_convolution() of steps_i8.hpp, on floats.
+template <class Kernel>
+void set_convolution_f32(Step& step, Kernel kernel, std::int64_t rows = 1) {
+  const auto shared = std::make_shared<const Kernel>(std::move(kernel));
+  const int in = step.op.inputs[0];
+  const int out = step.op.outputs[0];
+  step.run = [shared, in, out, rows](const StepContext& c) {
+    shared->run(c.floats(in), c.floats(out), c.batch * rows, c.threads, c.scratch);
+  };
+  step.scratch_bytes = [shared](int threads) { return shared->scratch_bytes(threads); };
+  step.kernel = [shared] { return std::string(shared->kernel_name()); };
+}
+
+inline void prepare_dynamic_range(const Program& program, Step& step) {
+  const Op& op = step.op;
+  const TensorInfo& weights = input_of(program, op, 1);
+  const std::vector<std::int8_t> codes = weight_codes(weights);
+  const std::span<const float> bias = bias_values<float>(program, op);
+  const std::vector<float>& scale = weights.quantization.scale;
+  const DynamicRangeStage stage{{scale.begin(), scale.end()}, {bias.begin(), bias.end()}, op.clamp_low, op.clamp_high};
+  const ConvGeometry g = geometry_of(program, op);
+  if (op.kind == OpKind::conv2d)
+    set_convolution_f32(step, DynamicRangeConv2d(g, codes, stage, op.name));
+  else if (op.kind == OpKind::depthwise_conv2d)
+    set_convolution_f32(step, DynamicRangeDepthwiseConv2d(g, codes, stage, op.name));
+  else
+    set_convolution_f32(step, DynamicRangeDense(g.in_c, g.out_c, codes, stage, op.name), g.out_w);
+}
+
+inline void prepare_convolution_f32(const Program& program, Step& step) {
+  const Op& op = step.op;
+  const TensorInfo& weights = input_of(program, op, 1);
+  if (weights.dtype != DType::f32) return prepare_dynamic_range(program, step);
+  const std::span<const float> values = constant_values<float>(weights);
+  const std::span<const float> bias = bias_values<float>(program, op);
+  const ConvGeometry g = geometry_of(program, op);
+  if (op.kind == OpKind::conv2d)
+    set_convolution_f32(step, Conv2dF32(g, values, bias, op.clamp_low, op.clamp_high));
+  else if (op.kind == OpKind::depthwise_conv2d)
+    set_convolution_f32(step, DepthwiseConv2dF32(g, values, bias, op.clamp_low, op.clamp_high));
+  else
+    set_convolution_f32(step, DenseF32(g.in_c, g.out_c, values, bias, op.clamp_low, op.clamp_high), g.out_w);
+}
+
+inline void prepare_pool_f32(const Program& program, Step& step) {
+  const Op& op = step.op;
+  const float_ops::Limits limits{op.clamp_low, op.clamp_high};
+  const int from = op.inputs[0];
+  const int to = op.outputs[0];
+  if (op.kind == OpKind::global_average_pool) {
+    step.run = [shape = input_of(program, op, 0).shape, limits, from, to](const StepContext& c) {
+      float_ops::mean(shape[1] * shape[2], shape[3], c.floats(from), c.floats(to), c.batch, limits, c.threads);
+    };
+    return;
+  }
+  auto* const pool = op.kind == OpKind::max_pool2d ? &float_ops::max_pool : &float_ops::average_pool;
+  step.run = [g = geometry_of(program, op), pool, limits, from, to](const StepContext& c) {
+    pool(g, c.floats(from), c.floats(to), c.batch, limits, c.threads);
+  };
+}
+
+inline void prepare_elementwise_f32(const Program& program, Step& step) {
+  const Op& op = step.op;
+  const float_ops::Limits limits{op.clamp_low, op.clamp_high};
+  const std::int64_t size = output_of(program, op).shape.size();
+  const int a = op.inputs[0];
+  const int b = op.inputs.back();
+  const int to = op.outputs[0];
+  if (op.kind == OpKind::add)
+    step.run = [=](const StepContext& c) {
+      float_ops::add(c.floats(a), c.floats(b), c.floats(to), c.batch * size, limits, c.threads);
+    };
+  else if (op.kind == OpKind::mul)
+    step.run = [=](const StepContext& c) {
+      float_ops::mul(c.floats(a), c.floats(b), c.floats(to), c.batch * size, limits, c.threads);
+    };
+  else if (op.kind == OpKind::clamp)
+    step.run = [=](const StepContext& c) {
+      float_ops::clamp(c.floats(a), c.floats(to), c.batch * size, limits, c.threads);
+    };
+  else
+    step.run = [=](const StepContext& c) { float_ops::logistic(c.floats(a), c.floats(to), c.batch * size, c.threads); };
+}
+
+inline void prepare_concat_f32(const Program& program, Step& step) {
+  const Op& op = step.op;
+  const ConcatExtents extents = concat_extents(program, op);
+  std::int64_t total = 0;
+  for (const std::int64_t inner : extents.inner) total += inner;
+  step.run = [extents, total, ids = op.inputs, to = op.outputs[0]](const StepContext& c) {
+    parallel_for(c.batch * extents.outer, c.threads, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t o = begin; o < end; ++o) {
+        float* out = c.floats(to) + o * total;
+        for (std::size_t i = 0; i < ids.size(); ++i)
+          out = std::copy_n(c.floats(ids[i]) + o * extents.inner[i], extents.inner[i], out);
+      }
+    });
+  };
+}
+
+inline void prepare_pad_f32(const Program& program, Step& step) {
+  const Op& op = step.op;
+  step.run = [shape = input_of(program, op, 0).shape,
+              padding = Padding{op.pad_top, op.pad_bottom, op.pad_left, op.pad_right}, from = op.inputs[0],
+              to = op.outputs[0]](const StepContext& c) {
+    pad2d(c.floats(from), c.floats(to), c.batch, shape[1], shape[2], shape[3], padding, 0.0F, c.threads);
+  };
+}
+
+// Prepares any operator between float activations.
+inline void prepare_f32(const Program& program, Step& step) {
+  step.kernel = [] { return std::string("float"); };
+  switch (step.op.kind) {
+    case OpKind::conv2d:
+    case OpKind::depthwise_conv2d:
+    case OpKind::dense:
+      return prepare_convolution_f32(program, step);
+    case OpKind::average_pool2d:
+    case OpKind::max_pool2d:
+    case OpKind::global_average_pool:
+      return prepare_pool_f32(program, step);
+    case OpKind::add:
+    case OpKind::mul:
+    case OpKind::clamp:
+    case OpKind::logistic:
+      return prepare_elementwise_f32(program, step);
+    case OpKind::concat:
+      return prepare_concat_f32(program, step);
+    case OpKind::pad:
+      return prepare_pad_f32(program, step);
+    case OpKind::softmax: {
+      const Shape& shape = input_of(program, step.op, 0).shape;
+      step.run = [depth = shape.back(), rows = shape.size() / shape.back(), beta = step.op.beta,
+                  from = step.op.inputs[0], to = step.op.outputs[0]](const StepContext& c) {
+        float_ops::softmax(c.floats(from), c.floats(to), c.batch * rows, depth, beta, c.threads);
+      };
+      return;
+    }
+    case OpKind::quantize:
+    case OpKind::dequantize:
+    case OpKind::requantize:
+    case OpKind::reshape:
+      break;
+  }
+  fail(name_of(step.op.kind), " '", step.op.name, "': there is no float kernel");
+}
+
+}  // namespace detail
+}  // namespace runtime
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_RUNTIME_STEPS_F32_HPP_
