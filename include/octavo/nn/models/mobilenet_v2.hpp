@@ -23,12 +23,13 @@ inline namespace OCTAVO_ABI_TAG {
 namespace nn {
 
 struct MobileNetV2Options {
-  Shape input = {224, 224, 3};       // height, width (both at least 32), channels
-  double alpha = 1.0;                // width: .35, .5, .75, 1.0, 1.3 or 1.4
+  Shape input = {224, 224, 3};            // height, width (both at least 32), channels
+  double alpha = 1.0;                     // width: .35, .5, .75, 1.0, 1.3 or 1.4
   std::vector<std::int64_t> hidden = {};  // dense ReLU layers between the pooled features and the classes
-  std::int64_t classes = 1000;       // 0: without top, the output is the feature map
-  std::int64_t stem_stride = 2;      // 1 for small images (not Keras')
-  std::uint64_t seed = 1;            // of the initial kernels
+  std::int64_t classes = 1000;            // 0: without top, the output is the feature map
+  std::int64_t stem_stride = 2;           // 1 for small images (not Keras')
+  float batch_norm_momentum = 0.999F;     // Keras'; lower for trainings of less than some thousand steps
+  std::uint64_t seed = 1;                 // of the initial kernels
 };
 
 // 2,257,984 parameters without top at alpha 1; 3,538,984 with 1000 classes; 2,439,625 with hidden {128, 128} and 9
@@ -49,10 +50,10 @@ inline std::int64_t make_divisible(double value) {
 inline Margins stride_two_margins(const Shape& input) { return {1 - (1 - input[1] % 2), 1, 1 - (1 - input[2] % 2), 1}; }
 
 struct MobileNetV2Builder {
-  static constexpr BatchNormOptions kNorm{.momentum = 0.999F, .epsilon = 1e-3F};
   Graph graph;
+  BatchNormOptions norm_options;
 
-  int norm(const std::string& name, int x) { return graph.add(name, BatchNorm(kNorm), {x}); }
+  int norm(const std::string& name, int x) { return graph.add(name, BatchNorm(norm_options), {x}); }
   int norm_relu(const std::string& norm_name, const std::string& relu_name, int x) {
     return graph.add(relu_name, ReLU6(), {norm(norm_name, x)});
   }
@@ -92,7 +93,8 @@ inline Graph mobilenet_v2(const MobileNetV2Options& options) {
           "mobilenet_v2: alpha must be in (0, 1.4], found ", options.alpha);
   require(options.stem_stride == 1 || options.stem_stride == 2, "mobilenet_v2: stem_stride must be 1 or 2, found ",
           options.stem_stride);
-  detail::MobileNetV2Builder b{Graph("mobilenet_v2", options.seed)};
+  detail::MobileNetV2Builder b{Graph("mobilenet_v2", options.seed),
+                               {.momentum = options.batch_norm_momentum, .epsilon = 1e-3F}};
   Graph& graph = b.graph;
   int x = graph.input("input_1", options.input);
   const std::int64_t stem = detail::make_divisible(32 * options.alpha);
