@@ -6,6 +6,9 @@ endif()
 
 set(CMAKE_CXX_EXTENSIONS OFF)
 
+# The oracle of our JSON reader in tests, and the reader of benchmark results.
+find_package(nlohmann_json 3.10 REQUIRED)
+
 add_library(octavo_warnings INTERFACE)
 target_compile_options(octavo_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
                                                  $<$<BOOL:${OCTAVO_WERROR}>:-Werror>)

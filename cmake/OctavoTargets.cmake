@@ -1,7 +1,6 @@
 # The library's targets and what each one needs. No warning flag, no -march and no sanitizer here: these targets end up
 # in other people's builds.
 find_package(Threads REQUIRED)
-find_package(nlohmann_json 3.10 REQUIRED)
 if(OCTAVO_OPENMP)
   find_package(OpenMP QUIET COMPONENTS CXX)
 endif()
@@ -15,7 +14,7 @@ set_target_properties(octavo_runtime PROPERTIES EXPORT_NAME runtime)
 target_compile_features(octavo_runtime INTERFACE cxx_std_20)
 target_sources(octavo_runtime INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include"
                                         FILES ${OCTAVO_HEADERS})
-target_link_libraries(octavo_runtime INTERFACE nlohmann_json::nlohmann_json Threads::Threads)
+target_link_libraries(octavo_runtime INTERFACE Threads::Threads)
 if(OCTAVO_OPENMP AND OpenMP_CXX_FOUND)
   # An installed package still works where its user has no OpenMP.
   target_link_libraries(octavo_runtime INTERFACE $<BUILD_INTERFACE:OpenMP::OpenMP_CXX>

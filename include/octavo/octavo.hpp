@@ -1,6 +1,6 @@
 // octavo/octavo.hpp: the whole library, for programs that build, train and quantize networks.
 //
-// Needs Eigen, xtensor and nlohmann/json. Reading photos needs stb, and IDX files zlib: those headers are included where
+// Needs Eigen and xtensor. Reading photos needs stb, and IDX files zlib: those headers are included where
 // the library is installed. A program that only runs a saved model includes octavo/runtime.hpp instead.
 #ifndef OCTAVO_OCTAVO_HPP_
 #define OCTAVO_OCTAVO_HPP_

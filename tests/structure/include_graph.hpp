@@ -46,8 +46,8 @@ struct ExternalRule {
 };
 
 // What `from` (a room or one file) must not reach over any number of own headers: rooms, files, or, after a '<',
-// prefixes of third-party headers ("<" alone: every one of them). A third-party header that the file asks for by
-// __has_include does not count.
+// prefixes of third-party headers ("<" alone: every one of them). Third-party headers behind a conditional that asks
+// __has_include, in the same file or around the include of an own header, do not count.
 struct ReachRule {
   std::string from;
   std::vector<std::string> never;
@@ -197,7 +197,8 @@ class Checker {
   }
 
   // Own headers that `start` reaches, each with the one that includes it; `start` itself only if it is in a cycle.
-  std::map<std::string, std::string> reached_from(const std::string& start) const {
+  // `optional`: also through includes that are asked for by __has_include.
+  std::map<std::string, std::string> reached_from(const std::string& start, bool optional = true) const {
     std::map<std::string, std::string> from;
     std::vector<std::string> open{start};
     while (!open.empty()) {
@@ -206,7 +207,8 @@ class Checker {
       const auto header = tree_.find(path);
       if (header == tree_.end()) continue;
       for (const Include& include : header->second.includes)
-        if (include.own && !is_twin(path, include.target) && from.emplace(include.target, path).second)
+        if (include.own && (optional || !include.optional) && !is_twin(path, include.target) &&
+            from.emplace(include.target, path).second)
           open.push_back(include.target);
     }
     return from;
@@ -231,15 +233,16 @@ class Checker {
       if (path != start && std::any_of(rule.never.begin(), rule.never.end(), holds))
         report(start, 1, "must not reach " + trail(from, start, path));
     }
+    const auto required = reached_from(start, false);
     const auto check_externals = [&](const std::string& path) {
       for (const Include& include : tree_.at(path).includes)
         if (!include.own && !include.optional && forbidden_external(include.target, rule))
           report(start, 1,
                  "must not reach <" + include.target + ">, included by " +
-                     (path == start ? path : trail(from, start, path)));
+                     (path == start ? path : trail(required, start, path)));
     };
     check_externals(start);
-    for (const auto& [path, includer] : from)
+    for (const auto& [path, includer] : required)
       if (path != start && tree_.contains(path)) check_externals(path);
   }
 
