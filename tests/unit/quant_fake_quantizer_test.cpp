@@ -49,17 +49,17 @@ class ToldObserver final : public oc::RangeObserver {
 };
 
 struct FourBits : oc::DefaultScheme {
-  using weight = oc::SymmetricWeights<4, 0>;
-  using activation_observer = oc::HistogramObserver;
+  using Weight = oc::SymmetricWeights<4, 0>;
+  using ActivationObserver = oc::HistogramObserver;
 };
 struct AsymmetricWeights : oc::DefaultScheme {
-  using weight = oc::QuantizedAs<8, oc::Symmetry::asymmetric, 0>;
+  using Weight = oc::QuantizedAs<8, oc::Symmetry::asymmetric, 0>;
 };
 struct PerChannelActivations : oc::DefaultScheme {
-  using activation = oc::QuantizedAs<8, oc::Symmetry::asymmetric, oc::kLastAxis>;
+  using Activation = oc::QuantizedAs<8, oc::Symmetry::asymmetric, oc::kLastAxis>;
 };
 struct NoObserver : oc::DefaultScheme {
-  using input_observer = int;
+  using InputObserver = int;
 };
 static_assert(oc::SchemeType<oc::DefaultScheme> && oc::SchemeType<oc::TfmotScheme> && oc::SchemeType<FourBits>);
 static_assert(!oc::SchemeType<AsymmetricWeights> && !oc::SchemeType<PerChannelActivations>);

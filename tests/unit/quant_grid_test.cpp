@@ -16,7 +16,7 @@ namespace oc = octavo;
 
 namespace {
 
-constexpr oc::TensorScheme kActivation = oc::AsymmetricActivations<8>::descriptor;
+constexpr oc::TensorScheme kActivation = oc::AsymmetricActivations<8>::kDescriptor;
 
 // TensorFlow's Nudge as quantization.md A.2 states it, on the unsigned grid.
 struct Nudged {
@@ -133,7 +133,7 @@ TEST_CASE("symmetric ranges: absmax / qmax when narrow, and the larger of both e
 }
 
 TEST_CASE("a range without extent counts as [0, 1] or [-1, 1], and zero stays exact") {
-  const oc::TensorScheme weight = oc::SymmetricWeights<8, oc::kPerTensor>::descriptor;
+  const oc::TensorScheme weight = oc::SymmetricWeights<8, oc::kPerTensor>::kDescriptor;
   for (const oc::Range range : {oc::Range{0.0F, 0.0F}, oc::Range{-1e-42F, 1e-42F}}) {
     CHECK(oc::grid_from_range(range, kActivation, "a") == oc::Grid{.scale = 1.0F / 255.0F, .zero_point = -128});
     CHECK(oc::grid_from_range(range, weight, "w") ==

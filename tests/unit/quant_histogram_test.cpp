@@ -43,7 +43,7 @@ double mean_squared_error(std::span<const float> values, const oc::Grid& grid) {
   return sum / static_cast<double>(values.size());
 }
 
-constexpr oc::TensorScheme kActivation = oc::AsymmetricActivations<8>::descriptor;
+constexpr oc::TensorScheme kActivation = oc::AsymmetricActivations<8>::kDescriptor;
 
 }  // namespace
 
@@ -205,7 +205,7 @@ TEST_CASE("least squares: no worse than any range of a fine grid of candidates, 
     if (bits <= 4) CHECK(found.high < 10.0F);
   }
   // Symmetric weights, and values of one sign.
-  const oc::TensorScheme weights = oc::SymmetricWeights<4, oc::kPerTensor>::descriptor;
+  const oc::TensorScheme weights = oc::SymmetricWeights<4, oc::kPerTensor>::kDescriptor;
   CHECK(oc::least_squares_range(histogram, weights).high < 10.0F);
   for (float& x : values) x = -std::abs(x);
   CHECK(oc::least_squares_range(histogram_of(values), {.bits = 4}).high == 0.0F);

@@ -164,7 +164,7 @@ inline double clipping_divergence(const Histogram& histogram, std::size_t first,
 inline Range entropy_range(const Histogram& histogram, const TensorScheme& scheme) {
   constexpr std::size_t thresholds = 128;
   const Range full = histogram.range().with_zero();
-  const auto levels = static_cast<std::size_t>(scheme.qmax() - scheme.qmin() + 1);
+  const auto levels = static_cast<std::size_t>(scheme.qmax() - scheme.qmin()) + 1;
   const auto counts = histogram.counts();
   const auto bins = static_cast<std::int64_t>(counts.size());
   const std::int64_t zero = histogram.zero_bin();

@@ -30,10 +30,10 @@ constexpr std::string_view name_of(BatchNormFolding folding) {
 struct Scheme {
   std::string name = "octavo";
 
-  TensorScheme weights = SymmetricWeights<8, 0>::descriptor;                    // conv2d, OHWI
-  TensorScheme depthwise_weights = SymmetricWeights<8, kLastAxis>::descriptor;  // 1HWC
-  TensorScheme dense_weights = SymmetricWeights<8, 0>::descriptor;              // [out][in]
-  TensorScheme activations = AsymmetricActivations<8>::descriptor;              // always per tensor
+  TensorScheme weights = SymmetricWeights<8, 0>::kDescriptor;                    // conv2d, OHWI
+  TensorScheme depthwise_weights = SymmetricWeights<8, kLastAxis>::kDescriptor;  // 1HWC
+  TensorScheme dense_weights = SymmetricWeights<8, 0>::kDescriptor;              // [out][in]
+  TensorScheme activations = AsymmetricActivations<8>::kDescriptor;              // always per tensor
 
   ObserverSettings weight_observer = ObserverSettings::last_value();
   ObserverSettings activation_observer = ObserverSettings::average();

@@ -56,9 +56,9 @@ struct QuantizedAs {
   static_assert(Bits >= kMinBits && Bits <= kMaxBits, "codes have 2 to 8 bits");
   static_assert(Axis == kPerTensor || Axis == kLastAxis || (Axis >= 0 && Axis < static_cast<int>(Shape::kMaxRank)),
                 "the channel axis is kPerTensor, kLastAxis or 0 to 5");
-  static constexpr TensorScheme descriptor = {Bits, kSymmetry == Symmetry::symmetric, kCodeRange == CodeRange::narrow,
-                                              Axis};
-  constexpr operator TensorScheme() const noexcept { return descriptor; }  // NOLINT: conversion is the purpose
+  static constexpr TensorScheme kDescriptor = {Bits, kSymmetry == Symmetry::symmetric, kCodeRange == CodeRange::narrow,
+                                               Axis};
+  constexpr operator TensorScheme() const noexcept { return kDescriptor; }  // NOLINT: conversion is the purpose
 };
 
 template <int Bits = 8, int Axis = 0>

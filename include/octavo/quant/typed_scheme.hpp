@@ -19,24 +19,24 @@ inline namespace OCTAVO_ABI_TAG {
 // A QuantizedAs<...>, or a type of the user's with the same constant.
 template <class Type>
 concept TensorSchemeType = requires {
-  { Type::descriptor } -> std::convertible_to<TensorScheme>;
+  { Type::kDescriptor } -> std::convertible_to<TensorScheme>;
 };
 template <class Type>
-concept WeightSchemeType = TensorSchemeType<Type> && Type::descriptor.valid() && Type::descriptor.symmetric;
+concept WeightSchemeType = TensorSchemeType<Type> && Type::kDescriptor.valid() && Type::kDescriptor.symmetric;
 template <class Type>
-concept ActivationSchemeType = TensorSchemeType<Type> && Type::descriptor.valid() && !Type::descriptor.per_channel();
+concept ActivationSchemeType = TensorSchemeType<Type> && Type::kDescriptor.valid() && !Type::kDescriptor.per_channel();
 
 // A network's scheme as a type. The kernels compute with weights of zero point 0 and one grid an activation tensor, so
 // asymmetric weights and per-channel activations do not compile.
 template <class Type>
 concept SchemeType = requires {
-  requires WeightSchemeType<typename Type::weight>;
-  requires WeightSchemeType<typename Type::depthwise_weight>;
-  requires WeightSchemeType<typename Type::dense_weight>;
-  requires ActivationSchemeType<typename Type::activation>;
-  requires ObserverType<typename Type::weight_observer>;
-  requires ObserverType<typename Type::activation_observer>;
-  requires ObserverType<typename Type::input_observer>;
+  requires WeightSchemeType<typename Type::Weight>;
+  requires WeightSchemeType<typename Type::DepthwiseWeight>;
+  requires WeightSchemeType<typename Type::DenseWeight>;
+  requires ActivationSchemeType<typename Type::Activation>;
+  requires ObserverType<typename Type::WeightObserver>;
+  requires ObserverType<typename Type::ActivationObserver>;
+  requires ObserverType<typename Type::InputObserver>;
   { Type::base() } -> std::same_as<Scheme>;  // the settings that are not types
 };
 
@@ -52,25 +52,25 @@ class TfmotAverageObserver final : public MovingAverageObserver {
 
 // Scheme::octavo() as a type. To change one thing, derive and hide its alias.
 struct DefaultScheme {
-  using weight = SymmetricWeights<8, 0>;
-  using depthwise_weight = SymmetricWeights<8, kLastAxis>;
-  using dense_weight = SymmetricWeights<8, 0>;
-  using activation = AsymmetricActivations<8>;
-  using weight_observer = LastValueObserver;
-  using activation_observer = MovingAverageObserver;
-  using input_observer = MovingAverageObserver;
+  using Weight = SymmetricWeights<8, 0>;
+  using DepthwiseWeight = SymmetricWeights<8, kLastAxis>;
+  using DenseWeight = SymmetricWeights<8, 0>;
+  using Activation = AsymmetricActivations<8>;
+  using WeightObserver = LastValueObserver;
+  using ActivationObserver = MovingAverageObserver;
+  using InputObserver = MovingAverageObserver;
   [[nodiscard]] static Scheme base() { return Scheme::octavo(); }
 };
 
 // Scheme::tfmot() as a type.
 struct TfmotScheme {
-  using weight = SymmetricWeights<8, 0>;
-  using depthwise_weight = SymmetricWeights<8, kPerTensor>;
-  using dense_weight = SymmetricWeights<8, kPerTensor>;
-  using activation = AsymmetricActivations<8>;
-  using weight_observer = LastValueObserver;
-  using activation_observer = TfmotAverageObserver;
-  using input_observer = AllValuesObserver;
+  using Weight = SymmetricWeights<8, 0>;
+  using DepthwiseWeight = SymmetricWeights<8, kPerTensor>;
+  using DenseWeight = SymmetricWeights<8, kPerTensor>;
+  using Activation = AsymmetricActivations<8>;
+  using WeightObserver = LastValueObserver;
+  using ActivationObserver = TfmotAverageObserver;
+  using InputObserver = AllValuesObserver;
   [[nodiscard]] static Scheme base() { return Scheme::tfmot(); }
 };
 
@@ -78,13 +78,13 @@ struct TfmotScheme {
 template <SchemeType Type>
 [[nodiscard]] Scheme scheme_of() {
   Scheme scheme = Type::base();
-  scheme.weights = Type::weight::descriptor;
-  scheme.depthwise_weights = Type::depthwise_weight::descriptor;
-  scheme.dense_weights = Type::dense_weight::descriptor;
-  scheme.activations = Type::activation::descriptor;
-  scheme.weight_observer = ObserverSettings::of<typename Type::weight_observer>();
-  scheme.activation_observer = ObserverSettings::of<typename Type::activation_observer>();
-  scheme.input_observer = ObserverSettings::of<typename Type::input_observer>();
+  scheme.weights = Type::Weight::kDescriptor;
+  scheme.depthwise_weights = Type::DepthwiseWeight::kDescriptor;
+  scheme.dense_weights = Type::DenseWeight::kDescriptor;
+  scheme.activations = Type::Activation::kDescriptor;
+  scheme.weight_observer = ObserverSettings::of<typename Type::WeightObserver>();
+  scheme.activation_observer = ObserverSettings::of<typename Type::ActivationObserver>();
+  scheme.input_observer = ObserverSettings::of<typename Type::InputObserver>();
   scheme.validate();
   return scheme;
 }
