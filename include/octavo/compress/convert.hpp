@@ -37,6 +37,7 @@ struct QuantizedKernel {
   std::vector<std::int8_t> codes;
   QuantParams params;
   std::vector<float> bias;  // folded, real values
+  Ties ties = Ties::even;   // how the codes were rounded
 };
 
 // The integer kernel of a weighted operator. With simulated folding the codes are those of s[c] * kernel. Without, the
@@ -119,7 +120,7 @@ class Converter {
     const float input_scale = writer_.tensor(inputs[0]).quantization.scale[0];
     const std::string& name = folded.op.name;
     if (widen_weight_scales(kernel.bias, input_scale, kernel.params.scale, name) > 0)
-      quantize(folded_kernel(writer_.graph(), folded), folded.weights_shape, kernel.params, Ties::even, kernel.codes,
+      quantize(folded_kernel(writer_.graph(), folded), folded.weights_shape, kernel.params, kernel.ties, kernel.codes,
                name);
     const std::vector<std::int32_t> bias = quantize_biases(kernel.bias, input_scale, kernel.params.scale, name);
     require_no_overflow(folded, kernel.codes, bias);
@@ -187,7 +188,8 @@ inline QuantizedKernel quantize_kernel(const nn::Graph& graph, const FoldedOp& f
       scaled[i] *= scale[first ? i / (scaled.size() / scale.size()) : i % scale.size()];
   }
   quantizer.observe(scaled, shape);
-  QuantizedKernel result{std::vector<std::int8_t>(scaled.size()), quantizer.params(), folded.bias};
+  QuantizedKernel result{std::vector<std::int8_t>(scaled.size()), quantizer.params(), folded.bias,
+                         quantizer.settings().ties};
   quantizer.codes(scaled, result.codes, shape);
   const std::size_t channels = folded.gain.size();
   const bool unit_gain = std::all_of(folded.gain.begin(), folded.gain.end(), [](float g) { return g == 1.0F; });
