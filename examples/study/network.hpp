@@ -2,7 +2,7 @@
 #ifndef OCTAVO_EXAMPLES_STUDY_NETWORK_HPP_
 #define OCTAVO_EXAMPLES_STUDY_NETWORK_HPP_
 
-#include <octavo/io/folded_weights.hpp>
+#include <octavo/io/load_folded_weights.hpp>
 #include <octavo/octavo.hpp>
 #include <string>
 

@@ -119,13 +119,13 @@ inline Options preset_options(Preset preset) {
                               .contrast = 0.15F};
       options.first = {.epochs = 20, .learning_rate = 1e-3};
       options.patience = 2;
-      options.tune = {.epochs = 8, .learning_rate = 5e-4, .final_factor = 0.1, .warm_up = 0.05, .augment = true};
-      options.settle = {.epochs = 4,
+      options.tune = {.epochs = 6, .learning_rate = 5e-4, .final_factor = 0.1, .warm_up = 0.05, .augment = true};
+      options.settle = {.epochs = 3,
                         .learning_rate = 5e-5,
                         .final_factor = 0.02,
                         .augment = true,
                         .freezes_statistics = true,
-                        .observers_freeze_at = 2};
+                        .observers_freeze_at = 1};
       options.scratch = options.tune;
       break;
   }
