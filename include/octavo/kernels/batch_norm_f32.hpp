@@ -55,6 +55,32 @@ inline int threads_for(std::int64_t floats, int threads) {
   return static_cast<int>(std::clamp<std::int64_t>(floats / kFloatsAThread, 1, std::max(threads, 1)));
 }
 
+// The functions of one level. The drivers below are compiled once.
+struct ChannelLevelF32 {
+  using Scalar = ChannelPassF32<Isa::scalar>;
+  decltype(&Scalar::statistics) statistics;
+  decltype(&Scalar::sums) sums;
+  decltype(&Scalar::forward) forward, forward_even, forward_up, forward_away;
+  decltype(&Scalar::backward_sums) backward_sums;
+  decltype(&Scalar::backward_input) backward_input;
+};
+
+template <Isa Level>
+struct SelectChannelF32 {
+  static ChannelLevelF32 run() {
+    using Pass = ChannelPassF32<Level>;
+    return {&Pass::statistics,
+            &Pass::sums,
+            &Pass::forward,
+            &Pass::template forward_quantized<Ties::even>,
+            &Pass::template forward_quantized<Ties::up>,
+            &Pass::template forward_quantized<Ties::away>,
+            &Pass::backward_sums,
+            &Pass::backward_input};
+  }
+};
+inline ChannelLevelF32 channel_level_f32() { return dispatch<SelectChannelF32>(); }
+
 // The moments of some rows, all channels.
 struct ChannelMomentsF32 {
   std::int64_t rows = 0;
@@ -78,59 +104,31 @@ struct ChannelMomentsF32 {
   }
 };
 
-template <Isa Level>
-struct ChannelStatisticsF32 {
-  static void run(const float* x, std::int64_t rows, std::int64_t channels, float* mean, float* variance,
-                  float* minimum, float* maximum, int threads) {
-    std::vector<ChannelMomentsF32> parts(static_cast<std::size_t>(threads));
-    parallel_for(rows, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      moments(x, begin, end, channels, parts[static_cast<std::size_t>(part)]);
-    });
-    ChannelMomentsF32& total = parts[0];
-    const auto n = static_cast<std::size_t>(channels);
-    for (std::size_t p = 1; p < parts.size() && parts[p].rows > 0; ++p) {
-      for (std::size_t c = 0; c < n; ++c) {
-        total.merge(c, parts[p].rows, parts[p].mean[c], parts[p].squares[c]);
-        total.minimum[c] = std::min(total.minimum[c], parts[p].minimum[c]);
-        total.maximum[c] = std::max(total.maximum[c], parts[p].maximum[c]);
-      }
-      total.rows += parts[p].rows;
-    }
+inline void add_moments_f32(const ChannelLevelF32& level, const float* x, std::int64_t begin, std::int64_t end,
+                            std::int64_t channels, ChannelMomentsF32& out) {
+  const auto n = static_cast<std::size_t>(channels);
+  out.start(channels);
+  std::vector<float> shift(n);  // the first run is summed around its own mean
+  const std::int64_t first = std::min(kRowsInFloat, end - begin);
+  level.sums(x + begin * channels, first, channels, shift.data());
+  for (float& s : shift) s /= static_cast<float>(first);
+  std::vector<float> sum(n);
+  std::vector<float> sum2(n);
+  for (std::int64_t r = begin; r < end; r += kRowsInFloat) {
+    const std::int64_t count = std::min(kRowsInFloat, end - r);
+    std::fill(sum.begin(), sum.end(), 0.0F);
+    std::fill(sum2.begin(), sum2.end(), 0.0F);
+    level.statistics(x + r * channels, count, channels, shift.data(), sum.data(), sum2.data(), out.minimum.data(),
+                     out.maximum.data());
     for (std::size_t c = 0; c < n; ++c) {
-      mean[c] = static_cast<float>(total.mean[c]);
-      variance[c] = static_cast<float>(total.squares[c] / static_cast<double>(total.rows));
+      const double offset = static_cast<double>(sum[c]) / static_cast<double>(count);
+      const double mean = shift[c] + offset;
+      out.merge(c, count, mean, std::max(0.0, sum2[c] - offset * sum[c]));
+      shift[c] = static_cast<float>(mean);
     }
-    std::copy(total.minimum.begin(), total.minimum.end(), minimum);
-    std::copy(total.maximum.begin(), total.maximum.end(), maximum);
+    out.rows += count;
   }
-
- private:
-  static void moments(const float* x, std::int64_t begin, std::int64_t end, std::int64_t channels,
-                      ChannelMomentsF32& out) {
-    const auto n = static_cast<std::size_t>(channels);
-    out.start(channels);
-    std::vector<float> shift(n);  // the first run is summed around its own mean
-    const std::int64_t first = std::min(kRowsInFloat, end - begin);
-    ChannelPassF32<Level>::sums(x + begin * channels, first, channels, shift.data());
-    for (float& s : shift) s /= static_cast<float>(first);
-    std::vector<float> sum(n);
-    std::vector<float> sum2(n);
-    for (std::int64_t r = begin; r < end; r += kRowsInFloat) {
-      const std::int64_t count = std::min(kRowsInFloat, end - r);
-      std::fill(sum.begin(), sum.end(), 0.0F);
-      std::fill(sum2.begin(), sum2.end(), 0.0F);
-      ChannelPassF32<Level>::statistics(x + r * channels, count, channels, shift.data(), sum.data(), sum2.data(),
-                                        out.minimum.data(), out.maximum.data());
-      for (std::size_t c = 0; c < n; ++c) {
-        const double offset = static_cast<double>(sum[c]) / static_cast<double>(count);
-        const double mean = shift[c] + offset;
-        out.merge(c, count, mean, std::max(0.0, sum2[c] - offset * sum[c]));
-        shift[c] = static_cast<float>(mean);
-      }
-      out.rows += count;
-    }
-  }
-};
+}
 
 // Sums per channel of `Count` quantities: `block(begin, rows, sums)` adds a run of rows to Count * channels floats.
 template <int Count, class Block>
@@ -153,91 +151,79 @@ std::vector<double> channel_totals(std::int64_t rows, std::int64_t channels, int
   return std::move(parts[0]);
 }
 
-template <Isa Level>
-struct ChannelSumsF32 {
-  static void run(const float* x, std::int64_t rows, std::int64_t channels, float* out, int threads) {
-    const std::vector<double> total =
-        channel_totals<1>(rows, channels, threads, [&](std::int64_t begin, std::int64_t count, float* sums) {
-          ChannelPassF32<Level>::sums(x + begin * channels, count, channels, sums);
-        });
-    std::transform(total.begin(), total.end(), out, [](double sum) { return static_cast<float>(sum); });
-  }
-};
-
-template <Isa Level>
-struct AffineClampForwardF32 {
-  static void run(const float* x, std::int64_t rows, std::int64_t channels, const AffineClamp& f, float* y,
-                  int threads) {
-    using Pass = ChannelPassF32<Level>;
-    parallel_for(rows, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-      const float* from = x + begin * channels;
-      float* to = y + begin * channels;
-      if (f.grid == nullptr)
-        Pass::forward(from, end - begin, channels, f, to);
-      else if (f.ties == Ties::even)
-        Pass::template forward_quantized<Ties::even>(from, end - begin, channels, f, to);
-      else if (f.ties == Ties::up)
-        Pass::template forward_quantized<Ties::up>(from, end - begin, channels, f, to);
-      else
-        Pass::template forward_quantized<Ties::away>(from, end - begin, channels, f, to);
-    });
-  }
-};
-
-template <Isa Level>
-struct AffineClampBackwardSumsF32 {
-  static void run(const float* x, const float* dy, std::int64_t rows, std::int64_t channels, const AffineClamp& f,
-                  double* sum_g, double* sum_gx, int threads) {
-    const std::vector<double> total =
-        channel_totals<2>(rows, channels, threads, [&](std::int64_t begin, std::int64_t count, float* sums) {
-          const std::int64_t at = begin * channels;
-          ChannelPassF32<Level>::backward_sums(x + at, dy + at, count, channels, f, sums, sums + channels);
-        });
-    std::copy(total.begin(), total.begin() + channels, sum_g);
-    std::copy(total.begin() + channels, total.end(), sum_gx);
-  }
-};
-
-template <Isa Level>
-struct AffineClampBackwardInputF32 {
-  static void run(const float* x, const float* dy, std::int64_t rows, std::int64_t channels, const AffineClamp& f,
-                  const float* p, const float* q, const float* r, float* dx, int threads) {
-    parallel_for(rows, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-      const std::int64_t at = begin * channels;
-      ChannelPassF32<Level>::backward_input(x + at, dy + at, end - begin, channels, f, p, q, r, dx + at);
-    });
-  }
-};
-
 }  // namespace detail
 
 inline void channel_statistics_f32(const float* x, std::int64_t rows, std::int64_t channels, float* mean,
                                    float* variance, float* minimum, float* maximum, int threads) {
   require(rows >= 1, "channel statistics: expected at least one row, found ", rows);
-  dispatch<detail::ChannelStatisticsF32>(x, rows, channels, mean, variance, minimum, maximum,
-                                         detail::threads_for(rows * channels, threads));
+  const detail::ChannelLevelF32 level = detail::channel_level_f32();
+  threads = detail::threads_for(rows * channels, threads);
+  std::vector<detail::ChannelMomentsF32> parts(static_cast<std::size_t>(threads));
+  parallel_for(rows, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+    detail::add_moments_f32(level, x, begin, end, channels, parts[static_cast<std::size_t>(part)]);
+  });
+  detail::ChannelMomentsF32& total = parts[0];
+  const auto n = static_cast<std::size_t>(channels);
+  for (std::size_t p = 1; p < parts.size() && parts[p].rows > 0; ++p) {
+    for (std::size_t c = 0; c < n; ++c) {
+      total.merge(c, parts[p].rows, parts[p].mean[c], parts[p].squares[c]);
+      total.minimum[c] = std::min(total.minimum[c], parts[p].minimum[c]);
+      total.maximum[c] = std::max(total.maximum[c], parts[p].maximum[c]);
+    }
+    total.rows += parts[p].rows;
+  }
+  for (std::size_t c = 0; c < n; ++c) {
+    mean[c] = static_cast<float>(total.mean[c]);
+    variance[c] = static_cast<float>(total.squares[c] / static_cast<double>(total.rows));
+  }
+  std::copy(total.minimum.begin(), total.minimum.end(), minimum);
+  std::copy(total.maximum.begin(), total.maximum.end(), maximum);
 }
 
 inline void channel_sums_f32(const float* x, std::int64_t rows, std::int64_t channels, float* out, int threads) {
-  dispatch<detail::ChannelSumsF32>(x, rows, channels, out, detail::threads_for(rows * channels, threads));
+  const detail::ChannelLevelF32 level = detail::channel_level_f32();
+  const std::vector<double> total =
+      detail::channel_totals<1>(rows, channels, detail::threads_for(rows * channels, threads),
+                                [&](std::int64_t begin, std::int64_t count, float* sums) {
+                                  level.sums(x + begin * channels, count, channels, sums);
+                                });
+  std::transform(total.begin(), total.end(), out, [](double sum) { return static_cast<float>(sum); });
 }
 
 inline void affine_clamp_forward_f32(const float* x, std::int64_t rows, std::int64_t channels, const AffineClamp& f,
                                      float* y, int threads) {
-  dispatch<detail::AffineClampForwardF32>(x, rows, channels, f, y, detail::threads_for(rows * channels, threads));
+  const detail::ChannelLevelF32 level = detail::channel_level_f32();
+  auto pass = level.forward;
+  if (f.grid != nullptr)
+    pass = f.ties == Ties::even ? level.forward_even : f.ties == Ties::up ? level.forward_up : level.forward_away;
+  parallel_for(rows, detail::threads_for(rows * channels, threads),
+               [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+                 pass(x + begin * channels, end - begin, channels, f, y + begin * channels);
+               });
 }
 
 inline void affine_clamp_backward_sums_f32(const float* x, const float* dy, std::int64_t rows, std::int64_t channels,
                                            const AffineClamp& f, double* sum_g, double* sum_gx, int threads) {
-  dispatch<detail::AffineClampBackwardSumsF32>(x, dy, rows, channels, f, sum_g, sum_gx,
-                                               detail::threads_for(rows * channels, threads));
+  const detail::ChannelLevelF32 level = detail::channel_level_f32();
+  const std::vector<double> total =
+      detail::channel_totals<2>(rows, channels, detail::threads_for(rows * channels, threads),
+                                [&](std::int64_t begin, std::int64_t count, float* sums) {
+                                  const std::int64_t at = begin * channels;
+                                  level.backward_sums(x + at, dy + at, count, channels, f, sums, sums + channels);
+                                });
+  std::copy(total.begin(), total.begin() + channels, sum_g);
+  std::copy(total.begin() + channels, total.end(), sum_gx);
 }
 
 inline void affine_clamp_backward_input_f32(const float* x, const float* dy, std::int64_t rows, std::int64_t channels,
                                             const AffineClamp& f, const float* p, const float* q, const float* r,
                                             float* dx, int threads) {
-  dispatch<detail::AffineClampBackwardInputF32>(x, dy, rows, channels, f, p, q, r, dx,
-                                                detail::threads_for(rows * channels, threads));
+  const detail::ChannelLevelF32 level = detail::channel_level_f32();
+  parallel_for(rows, detail::threads_for(rows * channels, threads),
+               [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+                 const std::int64_t at = begin * channels;
+                 level.backward_input(x + at, dy + at, end - begin, channels, f, p, q, r, dx + at);
+               });
 }
 
 }  // namespace OCTAVO_ABI_TAG

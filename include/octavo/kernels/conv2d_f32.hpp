@@ -61,33 +61,28 @@ struct ConvSizesF32 {
   std::int64_t in_c, out_c, patch, pixels, block;
 };
 
-// Weights of all groups as packed panels of op(B) = W transposed: [group][panel][patch][kColumns].
-template <Isa Level>
-struct PackedConvWeightsF32 {
-  using Tile = GemmF32<Level>;
-  static constexpr std::int64_t kColumns = Tile::kColumns;
-
-  static std::int64_t panels(const ConvSizesF32& s) { return blocks_in(s.out_c, kColumns); }  // of one group
-  static std::int64_t floats(const ConvSizesF32& s) { return s.g.groups * panels(s) * s.patch * kColumns; }
-  static void pack(const ConvSizesF32& s, const float* w, float* packed, int threads) {
-    const std::int64_t group_panels = panels(s);
-    parallel_for(s.g.groups * group_panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-      for (std::int64_t p = begin; p < end; ++p) {
-        const std::int64_t first = p % group_panels * kColumns;
-        const float* from = w + (p / group_panels * s.out_c + first) * s.patch;
-        Tile::pack_transposed(from, s.patch, s.patch, std::min(kColumns, s.out_c - first),
-                              packed + p * s.patch * kColumns);
-      }
-    });
-  }
-};
+// Weights of all groups as packed panels of op(B) = W transposed: [group][panel][patch][level.columns].
+inline std::int64_t packed_conv_floats_f32(const GemmLevelF32& level, const ConvSizesF32& s) {
+  return s.g.groups * blocks_in(s.out_c, level.columns) * s.patch * level.columns;
+}
+inline void pack_conv_weights_f32(const GemmLevelF32& level, const ConvSizesF32& s, const float* w, float* packed,
+                                  int threads) {
+  const std::int64_t panels = blocks_in(s.out_c, level.columns);
+  parallel_for(s.g.groups * panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t first = p % panels * level.columns;
+      const float* from = w + (p / panels * s.out_c + first) * s.patch;
+      level.pack_transposed(from, s.patch, s.patch, std::min(level.columns, s.out_c - first),
+                            packed + p * s.patch * level.columns);
+    }
+  });
+}
 
 // Output pixels [begin, end) of a batch, s.block at a time, from packed weights. `f` has bias and clamp; `columns` has
 // room for s.block patches.
-template <Isa Level>
-void conv_pixels_f32(const ConvSizesF32& s, const float* x, const float* packed, const GemmBlockF32& f, float* y,
-                     std::int64_t begin, std::int64_t end, float* columns) {
-  using Weights = PackedConvWeightsF32<Level>;
+inline void conv_pixels_f32(const GemmLevelF32& level, const ConvSizesF32& s, const float* x, const float* packed,
+                            const GemmBlockF32& f, float* y, std::int64_t begin, std::int64_t end, float* columns) {
+  const std::int64_t group_floats = packed_conv_floats_f32(level, s) / s.g.groups;
   for (std::int64_t p = begin; p < end; p += s.block)
     for (std::int64_t group = 0; group < s.g.groups; ++group) {
       GemmBlockF32 b = f;
@@ -98,101 +93,88 @@ void conv_pixels_f32(const ConvSizesF32& s, const float* x, const float* packed,
       b.a = columns;
       b.a_row = s.patch;
       b.a_depth = 1;
-      b.b = packed + group * Weights::panels(s) * s.patch * Weights::kColumns;
+      b.b = packed + group * group_floats;
       b.c = y + p * s.g.out_c + group * s.out_c;
       b.ldc = s.g.out_c;
       if (f.bias != nullptr) b.bias = f.bias + group * s.out_c;
-      PackedGemmF32<Level>::run(b, 0, b.rows, 0, b.columns);
+      packed_gemm_f32(level, b, 0, b.rows, 0, b.columns);
     }
 }
 
-template <Isa Level>
-struct ConvForwardF32 {
-  static void run(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* w, const float* bias,
-                  float* y, Workspace& workspace, int threads) {
-    using Weights = PackedConvWeightsF32<Level>;
-    float* packed = workspace.floats(Workspace::Slot::packed, 0, Weights::floats(s));
-    Weights::pack(s, w, packed, threads);
-    GemmBlockF32 f{};
-    f.bias = bias;
-    parallel_for(blocks_in(batch * s.pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      conv_pixels_f32<Level>(s, x, packed, f, y, begin * s.block, std::min(end * s.block, batch * s.pixels),
-                             workspace.floats(Workspace::Slot::columns, part, s.block * s.patch));
-    });
+inline void conv_forward_f32(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* w,
+                             const float* bias, float* y, Workspace& workspace, int threads) {
+  const GemmLevelF32 level = gemm_level_f32();
+  float* packed = workspace.floats(Workspace::Slot::packed, 0, packed_conv_floats_f32(level, s));
+  pack_conv_weights_f32(level, s, w, packed, threads);
+  GemmBlockF32 f{};
+  f.bias = bias;
+  parallel_for(blocks_in(batch * s.pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
+    conv_pixels_f32(level, s, x, packed, f, y, begin * s.block, std::min(end * s.block, batch * s.pixels),
+                    workspace.floats(Workspace::Slot::columns, part, s.block * s.patch));
+  });
+}
+
+// An image belongs to one thread, because the patches overlap.
+inline void conv_input_gradient_f32(const ConvSizesF32& s, std::int64_t batch, const float* dy, const float* w,
+                                    float* dx, Workspace& workspace, int threads) {
+  const GemmLevelF32 level = gemm_level_f32();
+  parallel_for(batch, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+    std::fill(dx + begin * s.g.in_size(), dx + end * s.g.in_size(), 0.0F);
+    float* columns = workspace.floats(Workspace::Slot::columns, part, s.block * s.patch);
+    for (std::int64_t p = begin * s.pixels; p < end * s.pixels; p += s.block)
+      for (std::int64_t group = 0; group < s.g.groups; ++group) {
+        GemmBlockF32 b{};
+        b.rows = std::min(s.block, end * s.pixels - p);
+        b.columns = s.patch;
+        b.depth = s.out_c;
+        b.a = dy + p * s.g.out_c + group * s.out_c;
+        b.a_row = s.g.out_c;
+        b.a_depth = 1;
+        b.b = w + group * s.out_c * s.patch;
+        b.b_panel = level.columns;
+        b.b_depth = s.patch;
+        b.c = columns;
+        b.ldc = s.patch;
+        level.block(b);
+        col2im_f32(s.g, s.channels(group), columns, p, p + b.rows, dx);
+      }
+  });
+}
+
+inline void conv_weight_gradient_f32(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* dy,
+                                     float* dw, Workspace& workspace, int threads) {
+  const GemmLevelF32 level = gemm_level_f32();
+  const std::int64_t size = s.g.out_c * s.patch;
+  const std::int64_t blocks = blocks_in(batch * s.pixels, s.block);
+  const auto parts = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), blocks));
+  if (parts == 0) std::fill(dw, dw + size, 0.0F);
+  parallel_for(blocks, parts, [&](std::int64_t begin, std::int64_t end, int part) {
+    float* columns = workspace.floats(Workspace::Slot::columns, part, s.block * s.patch);
+    float* sum = part == 0 ? dw : workspace.floats(Workspace::Slot::partial, part, size);
+    for (std::int64_t p = begin * s.block; p < std::min(end * s.block, batch * s.pixels); p += s.block)
+      for (std::int64_t group = 0; group < s.g.groups; ++group) {
+        GemmBlockF32 b{};
+        b.rows = s.out_c;
+        b.columns = s.patch;
+        b.depth = std::min(s.block, batch * s.pixels - p);
+        im2col_f32(s.g, s.channels(group), x, p, p + b.depth, columns);
+        b.a = dy + p * s.g.out_c + group * s.out_c;
+        b.a_row = 1;
+        b.a_depth = s.g.out_c;
+        b.b = columns;
+        b.b_panel = level.columns;
+        b.b_depth = s.patch;
+        b.c = sum + group * s.out_c * s.patch;
+        b.ldc = s.patch;
+        b.accumulate = p > begin * s.block;
+        level.block(b);
+      }
+  });
+  for (int part = 1; part < parts; ++part) {
+    const float* from = workspace.floats(Workspace::Slot::partial, part, size);
+    for (std::int64_t i = 0; i < size; ++i) dw[i] += from[i];
   }
-};
-
-template <Isa Level>
-struct ConvInputGradientF32 {
-  using Tile = GemmF32<Level>;
-  static constexpr std::int64_t kColumns = Tile::kColumns;
-
-  // An image belongs to one thread, because the patches overlap.
-  static void run(const ConvSizesF32& s, std::int64_t batch, const float* dy, const float* w, float* dx,
-                  Workspace& workspace, int threads) {
-    parallel_for(batch, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      std::fill(dx + begin * s.g.in_size(), dx + end * s.g.in_size(), 0.0F);
-      float* columns = workspace.floats(Workspace::Slot::columns, part, s.block * s.patch);
-      for (std::int64_t p = begin * s.pixels; p < end * s.pixels; p += s.block)
-        for (std::int64_t group = 0; group < s.g.groups; ++group) {
-          GemmBlockF32 b{};
-          b.rows = std::min(s.block, end * s.pixels - p);
-          b.columns = s.patch;
-          b.depth = s.out_c;
-          b.a = dy + p * s.g.out_c + group * s.out_c;
-          b.a_row = s.g.out_c;
-          b.a_depth = 1;
-          b.b = w + group * s.out_c * s.patch;
-          b.b_panel = kColumns;
-          b.b_depth = s.patch;
-          b.c = columns;
-          b.ldc = s.patch;
-          Tile::block(b);
-          col2im_f32(s.g, s.channels(group), columns, p, p + b.rows, dx);
-        }
-    });
-  }
-};
-
-template <Isa Level>
-struct ConvWeightGradientF32 {
-  using Tile = GemmF32<Level>;
-  static constexpr std::int64_t kColumns = Tile::kColumns;
-
-  static void run(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* dy, float* dw,
-                  Workspace& workspace, int threads) {
-    const std::int64_t size = s.g.out_c * s.patch;
-    const std::int64_t blocks = blocks_in(batch * s.pixels, s.block);
-    const auto parts = static_cast<int>(std::min<std::int64_t>(threads, blocks));
-    if (parts == 0) std::fill(dw, dw + size, 0.0F);
-    parallel_for(blocks, parts, [&](std::int64_t begin, std::int64_t end, int part) {
-      float* columns = workspace.floats(Workspace::Slot::columns, part, s.block * s.patch);
-      float* sum = part == 0 ? dw : workspace.floats(Workspace::Slot::partial, part, size);
-      for (std::int64_t p = begin * s.block; p < std::min(end * s.block, batch * s.pixels); p += s.block)
-        for (std::int64_t group = 0; group < s.g.groups; ++group) {
-          GemmBlockF32 b{};
-          b.rows = s.out_c;
-          b.columns = s.patch;
-          b.depth = std::min(s.block, batch * s.pixels - p);
-          im2col_f32(s.g, s.channels(group), x, p, p + b.depth, columns);
-          b.a = dy + p * s.g.out_c + group * s.out_c;
-          b.a_row = 1;
-          b.a_depth = s.g.out_c;
-          b.b = columns;
-          b.b_panel = kColumns;
-          b.b_depth = s.patch;
-          b.c = sum + group * s.out_c * s.patch;
-          b.ldc = s.patch;
-          b.accumulate = p > begin * s.block;
-          Tile::block(b);
-        }
-    });
-    for (int part = 1; part < parts; ++part) {
-      const float* from = workspace.floats(Workspace::Slot::partial, part, size);
-      for (std::int64_t i = 0; i < size; ++i) dw[i] += from[i];
-    }
-  }
-};
+}
 
 }  // namespace detail
 
@@ -207,7 +189,7 @@ inline void conv2d_f32(const ConvGeometry& geometry, std::int64_t batch, const f
   }
   workspace.reserve_parts(threads);
   const detail::ConvSizesF32 sizes(g);
-  dispatch<detail::ConvForwardF32>(sizes, batch, x, w_ohwi, bias, y, workspace, threads);
+  detail::conv_forward_f32(sizes, batch, x, w_ohwi, bias, y, workspace, threads);
 }
 
 inline void conv2d_f32_input_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* dy,
@@ -221,7 +203,7 @@ inline void conv2d_f32_input_gradient(const ConvGeometry& geometry, std::int64_t
   }
   workspace.reserve_parts(threads);
   const detail::ConvSizesF32 sizes(g);
-  dispatch<detail::ConvInputGradientF32>(sizes, batch, dy, w_ohwi, dx, workspace, threads);
+  detail::conv_input_gradient_f32(sizes, batch, dy, w_ohwi, dx, workspace, threads);
 }
 
 inline void conv2d_f32_weight_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* x,
@@ -237,7 +219,7 @@ inline void conv2d_f32_weight_gradient(const ConvGeometry& geometry, std::int64_
   }
   workspace.reserve_parts(threads);
   const detail::ConvSizesF32 sizes(g);
-  dispatch<detail::ConvWeightGradientF32>(sizes, batch, x, dy, dw, workspace, threads);
+  detail::conv_weight_gradient_f32(sizes, batch, x, dy, dw, workspace, threads);
 }
 
 }  // namespace OCTAVO_ABI_TAG

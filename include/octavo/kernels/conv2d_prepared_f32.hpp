@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "../core/aligned.hpp"
 #include "../core/error.hpp"
@@ -63,35 +65,61 @@ class PreparedF32 {
   std::string_view name_;
 };
 
-template <Isa Level>
-constexpr std::string_view gemm_name_f32() {
-  constexpr std::string_view names[] = {"f32_gemm_scalar", "f32_gemm_6x16_avx2", "f32_gemm_6x16_avx2",
-                                        "f32_gemm_14x32_avx512"};
-  return names[static_cast<std::size_t>(Level)];
-}
+// One that is a matrix product.
+class PreparedProductF32 : public PreparedF32 {
+ protected:
+  template <class... Arguments>
+  PreparedProductF32(const float* w, Arguments&&... arguments)
+      : PreparedF32(std::forward<Arguments>(arguments)...), level_(gemm_level_f32()) {
+    const ConvSizesF32 s(g_);
+    weights_.resize(static_cast<std::size_t>(packed_conv_floats_f32(level_, s)));
+    pack_conv_weights_f32(level_, s, w, weights_.data(), 1);
+    name_ = level_.name;
+  }
+  void multiply_rows(const float* in, float* out, std::int64_t rows, int threads) const {
+    GemmBlockF32 whole = product();
+    whole.rows = rows;
+    whole.columns = g_.out_c;
+    whole.depth = g_.in_c;
+    whole.a = in;
+    whole.a_row = g_.in_c;
+    whole.a_depth = 1;
+    whole.b = weights_.data();
+    whole.c = out;
+    whole.ldc = g_.out_c;
+    packed_gemm_f32(level_, whole, threads);
+  }
+
+  GemmLevelF32 level_;
+};
 
 }  // namespace detail
 
 // y = clamp(bias + convolution, low, high), as conv2d_f32. Weights OHWI; bias may be empty (zeros); no limit is
 // -infinity or +infinity. A pointwise convolution multiplies the input in place; others gather blocks of patches.
-class Conv2dF32 : public detail::PreparedF32 {
+class Conv2dF32 : public detail::PreparedProductF32 {
  public:
   // Throws where the geometry, the number of weights or of biases, or the limits do not fit.
   Conv2dF32(const ConvGeometry& geometry, std::span<const float> weights_ohwi, std::span<const float> bias, float low,
             float high)
-      : PreparedF32("conv2d", checked(geometry), geometry.in_c / geometry.groups, weights_ohwi.size(), bias, low,
-                    high) {
-    dispatch<Prepare>(*this, weights_ohwi.data());
-  }
+      : PreparedProductF32(weights_ohwi.data(), "conv2d", checked(geometry), geometry.in_c / geometry.groups,
+                           weights_ohwi.size(), bias, low, high) {}
 
-  // in: `batch` images NHWC; out likewise. scratch: at least scratch_bytes(threads).
+  // in: `batch` images NHWC; out likewise. scratch: at least scratch_bytes(threads), at a 64-byte boundary.
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {
+    const std::int64_t pixels = batch * g_.out_h * g_.out_w;
+    if (g_.pointwise()) return multiply_rows(in, out, pixels, threads);
     require_scratch("conv2d", scratch, scratch_bytes(threads));
-    run_(*this, in, out, batch, std::max(threads, 1), reinterpret_cast<float*>(scratch.data()));
+    auto* columns = reinterpret_cast<float*>(scratch.data());
+    const detail::ConvSizesF32 s(g_);
+    parallel_for(detail::blocks_in(pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
+      detail::conv_pixels_f32(level_, s, in, weights_.data(), product(), out, begin * s.block,
+                              std::min(end * s.block, pixels), columns + part * column_floats(s));
+    });
   }
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept {
     if (g_.pointwise()) return 0;
-    return static_cast<std::size_t>(std::max(threads, 1)) * column_floats() * sizeof(float);
+    return static_cast<std::size_t>(std::max(threads, 1) * column_floats(detail::ConvSizesF32(g_))) * sizeof(float);
   }
 
  private:
@@ -99,63 +127,21 @@ class Conv2dF32 : public detail::PreparedF32 {
     detail::require_groups(g);
     return g;
   }
-  [[nodiscard]] std::size_t column_floats() const noexcept {
-    const detail::ConvSizesF32 s(g_);
-    return static_cast<std::size_t>((s.block * s.patch + 15) / 16 * 16);
+  static std::int64_t column_floats(const detail::ConvSizesF32& s) noexcept {
+    return detail::blocks_in(s.block * s.patch, 16) * 16;
   }
-
-  template <Isa Level>
-  struct Prepare {
-    static void run(Conv2dF32& conv, const float* w) {
-      using Weights = detail::PackedConvWeightsF32<Level>;
-      const detail::ConvSizesF32 s(conv.g_);
-      conv.weights_.resize(static_cast<std::size_t>(Weights::floats(s)));
-      Weights::pack(s, w, conv.weights_.data(), 1);
-      conv.run_ = &run_on;
-      conv.name_ = detail::gemm_name_f32<Level>();
-    }
-    static void run_on(const Conv2dF32& conv, const float* in, float* out, std::int64_t batch, int threads,
-                       float* scratch) {
-      detail::GemmBlockF32 whole = conv.product();
-      const ConvGeometry& g = conv.g_;
-      const detail::ConvSizesF32 s(g);
-      if (g.pointwise()) {
-        whole.rows = batch * s.pixels;
-        whole.columns = g.out_c;
-        whole.depth = g.in_c;
-        whole.a = in;
-        whole.a_row = g.in_c;
-        whole.a_depth = 1;
-        whole.b = conv.weights_.data();
-        whole.c = out;
-        whole.ldc = g.out_c;
-        detail::PackedGemmF32<Level>::run(whole, threads);
-        return;
-      }
-      const std::int64_t pixels = batch * s.pixels;
-      const auto columns = static_cast<std::int64_t>(conv.column_floats());
-      parallel_for(detail::blocks_in(pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
-        detail::conv_pixels_f32<Level>(s, in, conv.weights_.data(), whole, out, begin * s.block,
-                                       std::min(end * s.block, pixels), scratch + part * columns);
-      });
-    }
-  };
-
-  void (*run_)(const Conv2dF32&, const float*, float*, std::int64_t, int, float*) = nullptr;
 };
 
 // y = clamp(bias + x W^T, low, high) for each row of x. Weights [out_c][in_c]; bias may be empty (zeros).
-class DenseF32 : public detail::PreparedF32 {
+class DenseF32 : public detail::PreparedProductF32 {
  public:
   DenseF32(std::int64_t in_c, std::int64_t out_c, std::span<const float> weights, std::span<const float> bias,
            float low, float high)
-      : PreparedF32("dense", row(in_c, out_c), in_c, weights.size(), bias, low, high) {
-    dispatch<Prepare>(*this, weights.data());
-  }
+      : PreparedProductF32(weights.data(), "dense", row(in_c, out_c), in_c, weights.size(), bias, low, high) {}
 
   // in: rows x in_c, out: rows x out_c. No scratch is needed.
   void run(const float* in, float* out, std::int64_t rows, int threads, std::span<std::byte> /*scratch*/) const {
-    run_(*this, in, out, rows, std::max(threads, 1));
+    multiply_rows(in, out, rows, threads);
   }
   [[nodiscard]] static std::size_t scratch_bytes(int /*threads*/) noexcept { return 0; }
 
@@ -166,33 +152,6 @@ class DenseF32 : public detail::PreparedF32 {
     g.out_c = out_c;
     return g;
   }
-
-  template <Isa Level>
-  struct Prepare {
-    static void run(DenseF32& dense, const float* w) {
-      using Weights = detail::PackedConvWeightsF32<Level>;
-      const detail::ConvSizesF32 s(dense.g_);
-      dense.weights_.resize(static_cast<std::size_t>(Weights::floats(s)));
-      Weights::pack(s, w, dense.weights_.data(), 1);
-      dense.run_ = &run_on;
-      dense.name_ = detail::gemm_name_f32<Level>();
-    }
-    static void run_on(const DenseF32& dense, const float* in, float* out, std::int64_t rows, int threads) {
-      detail::GemmBlockF32 whole = dense.product();
-      whole.rows = rows;
-      whole.columns = dense.g_.out_c;
-      whole.depth = dense.g_.in_c;
-      whole.a = in;
-      whole.a_row = dense.g_.in_c;
-      whole.a_depth = 1;
-      whole.b = dense.weights_.data();
-      whole.c = out;
-      whole.ldc = dense.g_.out_c;
-      detail::PackedGemmF32<Level>::run(whole, threads);
-    }
-  };
-
-  void (*run_)(const DenseF32&, const float*, float*, std::int64_t, int) = nullptr;
 };
 
 // y = clamp(bias + depthwise convolution, low, high), as depthwise_conv2d_f32. Weights [kernel_h][kernel_w][out_c].
@@ -202,13 +161,23 @@ class DepthwiseConv2dF32 : public detail::PreparedF32 {
                      float low, float high)
       : PreparedF32("depthwise_conv2d", checked(geometry), 1, weights.size(), bias, low, high) {
     weights_.assign(weights.begin(), weights.end());
-    dispatch<Prepare>(*this);
+    name_ = level_.name;
   }
 
   // in: `batch` images NHWC; out likewise. scratch: at least scratch_bytes(threads), at a 64-byte boundary.
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {
     require_scratch("depthwise_conv2d", scratch, scratch_bytes(threads));
-    run_(*this, in, out, batch, std::max(threads, 1), scratch.data());
+    const detail::DepthwiseSizesF32 s(g_);
+    const detail::DepthwiseOutputF32 f{bias(), low_, high_};
+    const std::size_t part_bytes = scratch_bytes(1);
+    parallel_for(batch * g_.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+      std::byte* mine = scratch.data() + static_cast<std::size_t>(part) * part_bytes;
+      auto* taps = reinterpret_cast<detail::LineTapF32*>(mine);
+      auto* active = reinterpret_cast<detail::TapF32*>(mine + tap_bytes());
+      auto* rows = reinterpret_cast<float*>(mine + tap_bytes() + active_bytes());
+      detail::depthwise_lines_f32(level_, s, in, weights_.data(), f, begin, end, {taps, active},
+                                  detail::DepthwiseRowsF32(s, rows), out);
+    });
   }
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept {
     return static_cast<std::size_t>(std::max(threads, 1)) * (tap_bytes() + active_bytes() + row_bytes());
@@ -230,31 +199,7 @@ class DepthwiseConv2dF32 : public detail::PreparedF32 {
     return aligned(static_cast<std::size_t>(detail::DepthwiseRowsF32::buffer_floats(s)) * sizeof(float));
   }
 
-  template <Isa Level>
-  struct Prepare {
-    static void run(DepthwiseConv2dF32& conv) {
-      constexpr std::string_view names[] = {"f32_depthwise_scalar", "f32_depthwise_avx2", "f32_depthwise_avx2",
-                                            "f32_depthwise_avx512"};
-      conv.run_ = &run_on;
-      conv.name_ = names[static_cast<std::size_t>(Level)];
-    }
-    static void run_on(const DepthwiseConv2dF32& conv, const float* in, float* out, std::int64_t batch, int threads,
-                       std::byte* scratch) {
-      const detail::DepthwiseSizesF32 s(conv.g_);
-      const detail::DepthwiseOutputF32 f{conv.bias(), conv.low_, conv.high_};
-      const std::size_t part_bytes = conv.scratch_bytes(1);
-      parallel_for(batch * s.g.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-        std::byte* mine = scratch + static_cast<std::size_t>(part) * part_bytes;
-        auto* taps = reinterpret_cast<detail::LineTapF32*>(mine);
-        auto* active = reinterpret_cast<detail::TapF32*>(mine + conv.tap_bytes());
-        auto* rows = reinterpret_cast<float*>(mine + conv.tap_bytes() + conv.active_bytes());
-        detail::depthwise_lines_f32<Level>(s, in, conv.weights_.data(), f, begin, end, {taps, active},
-                                           detail::DepthwiseRowsF32(s, rows), out);
-      });
-    }
-  };
-
-  void (*run_)(const DepthwiseConv2dF32&, const float*, float*, std::int64_t, int, std::byte*) = nullptr;
+  detail::DepthwiseLevelF32 level_ = dispatch<detail::SelectDepthwiseF32>();
 };
 
 }  // namespace OCTAVO_ABI_TAG

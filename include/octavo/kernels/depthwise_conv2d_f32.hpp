@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -42,7 +43,8 @@ namespace detail {
 
 // One tap of a line of pixels, and the pixels [begin, end) for which it is inside.
 struct LineTapF32 {
-  const float* in;  // what pixel 0 reads; valid only for pixels inside
+  const float* row;     // where the line that it reads begins
+  std::int64_t offset;  // from there to what pixel 0 reads, which may lie outside
   const float* weights;
   std::int64_t index;  // of the tap in the window
   std::int64_t begin, end;
@@ -70,7 +72,7 @@ class LineTapsF32 {
           end = std::min(end, tap.begin);
         } else if (begin < tap.end) {
           end = std::min(end, tap.end);
-          active_[count++] = {tap.in + begin * step, tap.weights, tap.index};
+          active_[count++] = {tap.row + (tap.offset + begin * step), tap.weights, tap.index};
         }
       }
       run(active_, count, begin, end);
@@ -123,7 +125,7 @@ struct DepthwiseSizesF32 {
         const std::int64_t begin = std::clamp<std::int64_t>(ceiling_quotient(-shift, w.stride_w), 0, g.out_w);
         const std::int64_t end = std::clamp<std::int64_t>(ceiling_quotient(g.in_w - shift, w.stride_w), 0, g.out_w);
         const std::int64_t t = i * w.kernel_w + j;
-        taps.add({row + shift * c, weights + t * c, t, begin, end});
+        taps.add({row, shift * c, weights + t * c, t, begin, end});
       }
     }
   }
@@ -141,7 +143,7 @@ struct DepthwiseSizesF32 {
         if (right - floor_quotient(right, w.stride_w) * w.stride_w != 0) continue;
         const std::int64_t shift = floor_quotient(right, w.stride_w);  // output column of the first input column
         const std::int64_t t = i * w.kernel_w + j;
-        taps.add({row + shift * c, weights + t * c, t, std::clamp<std::int64_t>(-shift, 0, columns),
+        taps.add({row, shift * c, weights + t * c, t, std::clamp<std::int64_t>(-shift, 0, columns),
                   std::clamp<std::int64_t>(g.out_w - shift, 0, columns)});
       }
     }
@@ -179,6 +181,12 @@ class DepthwiseRowsF32 {
   std::int64_t used_ = 0;
 };
 
+// The functions of one level. The drivers below are compiled once.
+struct DepthwiseLevelF32 {
+  std::string_view name;
+  decltype(&DepthwiseRunF32<Isa::scalar>::run) run;
+  decltype(&DepthwiseRunF32<Isa::scalar>::weight_gradient) weight_gradient;
+};
 // What follows the sum of an output of a forward pass.
 struct DepthwiseOutputF32 {
   const float* bias = nullptr;
@@ -186,10 +194,18 @@ struct DepthwiseOutputF32 {
   float high = std::numeric_limits<float>::infinity();
 };
 
-// Output rows [begin, end) of a batch, counted image after image.
 template <Isa Level>
-void depthwise_lines_f32(const DepthwiseSizesF32& s, const float* x, const float* w, const DepthwiseOutputF32& f,
-                         std::int64_t begin, std::int64_t end, LineTapsF32 taps, DepthwiseRowsF32 rows, float* y) {
+struct SelectDepthwiseF32 {
+  static DepthwiseLevelF32 run() {
+    using Run = DepthwiseRunF32<Level>;
+    return {Run::kName, &Run::run, &Run::weight_gradient};
+  }
+};
+
+// Output rows [begin, end) of a batch, counted image after image.
+inline void depthwise_lines_f32(const DepthwiseLevelF32& level, const DepthwiseSizesF32& s, const float* x,
+                                const float* w, const DepthwiseOutputF32& f, std::int64_t begin, std::int64_t end,
+                                LineTapsF32 taps, DepthwiseRowsF32 rows, float* y) {
   const ConvGeometry& g = s.g;
   const std::int64_t step = s.w.stride_w * s.c;
   for (std::int64_t line = begin; line < end; ++line) {
@@ -197,102 +213,96 @@ void depthwise_lines_f32(const DepthwiseSizesF32& s, const float* x, const float
     s.output_row(line % g.out_h, w, taps, rows);
     float* out = y + line * g.out_w * s.c;
     taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
-      DepthwiseRunF32<Level>::run(t, count, to - from, s.c, step, s.c, f.bias, f.low, f.high, out + from * s.c);
+      level.run(t, count, to - from, s.c, step, s.c, f.bias, f.low, f.high, out + from * s.c);
     });
   }
 }
 
-template <Isa Level>
-struct DepthwiseForwardF32 {
-  static void run(const DepthwiseSizesF32& s, std::int64_t batch, const float* x, const float* w, const float* bias,
-                  float* y, Workspace& workspace, int threads) {
-    DepthwiseOutputF32 output;
-    output.bias = bias;
-    parallel_for(batch * s.g.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      OwnLineTapsF32 taps(s.w);
-      const DepthwiseRowsF32 rows(s,
-                                  workspace.floats(Workspace::Slot::columns, part, DepthwiseRowsF32::buffer_floats(s)));
-      depthwise_lines_f32<Level>(s, x, w, output, begin, end, taps.view(), rows, y);
-    });
-  }
-};
+inline void depthwise_forward_f32(const DepthwiseSizesF32& s, std::int64_t batch, const float* x, const float* w,
+                                  const float* bias, float* y, Workspace& workspace, int threads) {
+  const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
+  DepthwiseOutputF32 output;
+  output.bias = bias;
+  parallel_for(batch * s.g.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+    OwnLineTapsF32 taps(s.w);
+    const DepthwiseRowsF32 rows(s,
+                                workspace.floats(Workspace::Slot::columns, part, DepthwiseRowsF32::buffer_floats(s)));
+    depthwise_lines_f32(level, s, x, w, output, begin, end, taps.view(), rows, y);
+  });
+}
 
-template <Isa Level>
-struct DepthwiseInputGradientF32 {
-  static void run(const DepthwiseSizesF32& s, std::int64_t batch, const float* dy, const float* w, float* dx,
-                  Workspace& workspace, int threads) {
-    const ConvGeometry& g = s.g;
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    parallel_for(batch * g.in_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      OwnLineTapsF32 own(s.w);
-      LineTapsF32 taps = own.view();
-      float* repeated = s.multiplier == 1 ? nullptr : workspace.floats(Workspace::Slot::columns, part, g.in_w * s.c);
-      for (std::int64_t line = begin; line < end; ++line) {
-        float* row = dx + line * g.in_w * g.in_c;
-        float* out = s.multiplier == 1 ? row : repeated;
-        for (std::int64_t phase = 0; phase < std::min(s.w.stride_w, g.in_w); ++phase) {
-          s.input_row(line % g.in_h, phase, dy + line / g.in_h * g.out_size(), w, taps);
-          const std::int64_t step = s.w.stride_w * s.c;
-          taps.for_each_run(ceiling_quotient(g.in_w - phase, s.w.stride_w), s.c,
-                            [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
-                              DepthwiseRunF32<Level>::run(t, count, to - from, s.c, s.c, step, nullptr, -infinity,
-                                                          infinity, out + phase * s.c + from * step);
-                            });
-        }
-        if (s.multiplier == 1) continue;
-        for (std::int64_t i = 0; i < g.in_w * g.in_c; ++i) {
-          float sum = 0.0F;
-          for (std::int64_t m = 0; m < s.multiplier; ++m) sum += repeated[i * s.multiplier + m];
-          row[i] = sum;
-        }
-      }
-    });
-  }
-};
-
-template <Isa Level>
-struct DepthwiseWeightGradientF32 {
-  static void run(const DepthwiseSizesF32& s, std::int64_t batch, const float* x, const float* dy, float* dw,
-                  Workspace& workspace, int threads) {
-    const ConvGeometry& g = s.g;
-    const std::int64_t size = s.w.kernel_h * s.w.kernel_w * s.c;
-    const std::int64_t lines = batch * g.out_h;
-    const auto parts = static_cast<int>(std::min<std::int64_t>(threads, lines));
-    std::fill(dw, dw + size, 0.0F);
-    parallel_for(lines, parts, [&](std::int64_t begin, std::int64_t end, int part) {
-      OwnLineTapsF32 own(s.w);
-      LineTapsF32 taps = own.view();
-      DepthwiseRowsF32 rows(s, workspace.floats(Workspace::Slot::columns, part, DepthwiseRowsF32::buffer_floats(s)));
-      float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
-      float* image_sums = sums + size;
-      std::fill(sums, sums + 2 * size, 0.0F);
-      for (std::int64_t line = begin; line < end; ++line) {
-        rows.start(x + line / g.out_h * g.in_size());
-        s.output_row(line % g.out_h, nullptr, taps, rows);
-        const float* g_row = dy + line * g.out_w * s.c;
+inline void depthwise_input_gradient_f32(const DepthwiseSizesF32& s, std::int64_t batch, const float* dy,
+                                         const float* w, float* dx, Workspace& workspace, int threads) {
+  const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
+  const ConvGeometry& g = s.g;
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  parallel_for(batch * g.in_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+    OwnLineTapsF32 own(s.w);
+    LineTapsF32 taps = own.view();
+    float* repeated = s.multiplier == 1 ? nullptr : workspace.floats(Workspace::Slot::columns, part, g.in_w * s.c);
+    for (std::int64_t line = begin; line < end; ++line) {
+      float* row = dx + line * g.in_w * g.in_c;
+      float* out = s.multiplier == 1 ? row : repeated;
+      for (std::int64_t phase = 0; phase < std::min(s.w.stride_w, g.in_w); ++phase) {
+        s.input_row(line % g.in_h, phase, dy + line / g.in_h * g.out_size(), w, taps);
         const std::int64_t step = s.w.stride_w * s.c;
-        taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
-          for (int first = 0; first < count;) {  // taps that are neighbours in dw go together
-            int next = first + 1;
-            while (next < count && t[next].index == t[next - 1].index + 1) ++next;
-            DepthwiseRunF32<Level>::weight_gradient(t + first, next - first, to - from, s.c, step, g_row + from * s.c,
-                                                    image_sums + t[first].index * s.c);
-            first = next;
-          }
-        });
-        if (line + 1 < end && (line + 1) % g.out_h != 0) continue;
-        for (std::int64_t i = 0; i < size; ++i) {
-          sums[i] += image_sums[i];
-          image_sums[i] = 0.0F;
-        }
+        taps.for_each_run(ceiling_quotient(g.in_w - phase, s.w.stride_w), s.c,
+                          [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
+                            level.run(t, count, to - from, s.c, s.c, step, nullptr, -infinity, infinity,
+                                      out + phase * s.c + from * step);
+                          });
       }
-    });
-    for (int part = 0; part < parts; ++part) {
-      const float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
-      for (std::int64_t i = 0; i < size; ++i) dw[i] += sums[i];
+      if (s.multiplier == 1) continue;
+      for (std::int64_t i = 0; i < g.in_w * g.in_c; ++i) {
+        float sum = 0.0F;
+        for (std::int64_t m = 0; m < s.multiplier; ++m) sum += repeated[i * s.multiplier + m];
+        row[i] = sum;
+      }
     }
+  });
+}
+
+inline void depthwise_weight_gradient_f32(const DepthwiseSizesF32& s, std::int64_t batch, const float* x,
+                                          const float* dy, float* dw, Workspace& workspace, int threads) {
+  const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
+  const ConvGeometry& g = s.g;
+  const std::int64_t size = s.w.kernel_h * s.w.kernel_w * s.c;
+  const std::int64_t lines = batch * g.out_h;
+  const auto parts = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), lines));
+  std::fill(dw, dw + size, 0.0F);
+  parallel_for(lines, parts, [&](std::int64_t begin, std::int64_t end, int part) {
+    OwnLineTapsF32 own(s.w);
+    LineTapsF32 taps = own.view();
+    DepthwiseRowsF32 rows(s, workspace.floats(Workspace::Slot::columns, part, DepthwiseRowsF32::buffer_floats(s)));
+    float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
+    float* image_sums = sums + size;
+    std::fill(sums, sums + 2 * size, 0.0F);
+    for (std::int64_t line = begin; line < end; ++line) {
+      rows.start(x + line / g.out_h * g.in_size());
+      s.output_row(line % g.out_h, dw, taps, rows);
+      const float* g_row = dy + line * g.out_w * s.c;
+      const std::int64_t step = s.w.stride_w * s.c;
+      taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
+        for (int first = 0; first < count;) {  // taps that are neighbours in dw go together
+          int next = first + 1;
+          while (next < count && t[next].index == t[next - 1].index + 1) ++next;
+          level.weight_gradient(t + first, next - first, to - from, s.c, step, g_row + from * s.c,
+                                image_sums + t[first].index * s.c);
+          first = next;
+        }
+      });
+      if (line + 1 < end && (line + 1) % g.out_h != 0) continue;
+      for (std::int64_t i = 0; i < size; ++i) {
+        sums[i] += image_sums[i];
+        image_sums[i] = 0.0F;
+      }
+    }
+  });
+  for (int part = 0; part < parts; ++part) {
+    const float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
+    for (std::int64_t i = 0; i < size; ++i) dw[i] += sums[i];
   }
-};
+}
 
 inline void require_depthwise(const ConvGeometry& g) {
   require(g.in_c > 0 && g.out_c % g.in_c == 0, "depthwise convolution: ", g.out_c,
@@ -306,7 +316,7 @@ inline void depthwise_conv2d_f32(const ConvGeometry& geometry, std::int64_t batc
   detail::require_depthwise(geometry);
   workspace.reserve_parts(threads);
   const detail::DepthwiseSizesF32 sizes(geometry);
-  dispatch<detail::DepthwiseForwardF32>(sizes, batch, x, w, bias, y, workspace, threads);
+  detail::depthwise_forward_f32(sizes, batch, x, w, bias, y, workspace, threads);
 }
 
 inline void depthwise_conv2d_f32_input_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* dy,
@@ -314,7 +324,7 @@ inline void depthwise_conv2d_f32_input_gradient(const ConvGeometry& geometry, st
   detail::require_depthwise(geometry);
   workspace.reserve_parts(threads);
   const detail::DepthwiseSizesF32 sizes(geometry);
-  dispatch<detail::DepthwiseInputGradientF32>(sizes, batch, dy, w, dx, workspace, threads);
+  detail::depthwise_input_gradient_f32(sizes, batch, dy, w, dx, workspace, threads);
 }
 
 inline void depthwise_conv2d_f32_weight_gradient(const ConvGeometry& geometry, std::int64_t batch, const float* x,
@@ -323,7 +333,7 @@ inline void depthwise_conv2d_f32_weight_gradient(const ConvGeometry& geometry, s
   detail::require_depthwise(geometry);
   workspace.reserve_parts(threads);
   const detail::DepthwiseSizesF32 sizes(geometry);
-  dispatch<detail::DepthwiseWeightGradientF32>(sizes, batch, x, dy, dw, workspace, threads);
+  detail::depthwise_weight_gradient_f32(sizes, batch, x, dy, dw, workspace, threads);
   if (db != nullptr) channel_sums_f32(dy, batch * geometry.out_h * geometry.out_w, geometry.out_c, db, threads);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 
 #include "../core/cpu.hpp"
 #include "../core/parallel.hpp"
@@ -49,166 +50,171 @@ inline constexpr std::int64_t kGemmBlockFloats = 1 << 16;
 // A result of this size leaves the caches before it is read again.
 inline constexpr std::int64_t kGemmStreamFloats = 1 << 22;
 
-// Rows [i0, i1) and columns [j0, j1), j0 a multiple of kColumns, of a product whose B is packed: panel after panel,
-// [k][kColumns] each. `whole` describes the whole product: rows and columns are not read, b is the first panel.
-template <Isa Level>
-struct PackedGemmF32 {
-  using Tile = GemmF32<Level>;
-  static constexpr std::int64_t kColumns = Tile::kColumns;
-
-  static void run(const GemmBlockF32& whole, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
-    const std::int64_t fit = kGemmBlockFloats / (whole.depth + j1 - j0) / Tile::kRows * Tile::kRows;
-    const std::int64_t step = std::max(Tile::kRows, fit);
-    for (std::int64_t i = i0; i < i1; i += step)
-      for (std::int64_t p = 0; p < whole.depth; p += kGemmDepth) {
-        GemmBlockF32 block = whole;
-        block.rows = std::min(step, i1 - i);
-        block.columns = j1 - j0;
-        block.depth = std::min(kGemmDepth, whole.depth - p);
-        block.a = whole.a + i * whole.a_row + p * whole.a_depth;
-        block.b = whole.b + (j0 / kColumns * whole.depth + p) * kColumns;
-        block.b_panel = kColumns * whole.depth;
-        block.b_depth = kColumns;
-        block.c = whole.c + i * whole.ldc + j0;
-        if (whole.bias != nullptr) block.bias = whole.bias + j0;
-        block.accumulate = whole.accumulate || p > 0;
-        block.clamp = whole.clamp && p + kGemmDepth >= whole.depth;
-        block.stream = whole.stream && whole.depth <= kGemmDepth;
-        if (p == 0 && whole.a_row == whole.depth && i + step < i1)  // the next rows are one stretch of memory
-          block.ahead[0] = {whole.a + (i + step) * whole.a_row, std::min(step, i1 - i - step) * whole.depth};
-        Tile::block(block);
-      }
-  }
-
-  // The same for all rows and columns, split over threads: by panels where B is the larger operand, else by rows.
-  static void run(const GemmBlockF32& whole, int threads) {
-    const std::int64_t panels = blocks_in(whole.columns, kColumns);
-    const std::int64_t tiles = blocks_in(whole.rows, Tile::kRows);
-    if (whole.columns > whole.rows && panels >= 2 * threads) {
-      parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-        run(whole, 0, whole.rows, begin * kColumns, std::min(end * kColumns, whole.columns));
-      });
-      return;
-    }
-    parallel_for(tiles, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-      run(whole, begin * Tile::kRows, std::min(end * Tile::kRows, whole.rows), 0, whole.columns);
-    });
-  }
+// The tile of one level. The drivers below are compiled once; only tiles are compiled for each level.
+struct GemmLevelF32 {
+  std::string_view name;
+  std::int64_t rows, columns;  // of a register tile; a packed panel has `columns` columns
+  void (*block)(const GemmBlockF32&);
+  void (*pack_transposed)(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t columns, float* panel);
 };
 
 template <Isa Level>
-struct GemmDriverF32 {
-  using Tile = GemmF32<Level>;
-  static constexpr std::int64_t kColumns = Tile::kColumns;
-
-  static void run(const GemmProblemF32& g, GemmWorkspace& workspace, int threads) {
-    if (g.m == 0 || g.n == 0) return;
-    if (g.k == 0) {
-      for (std::int64_t i = 0; i < g.m && !g.accumulate; ++i)
-        for (std::int64_t j = 0; j < g.n; ++j) g.c[i * g.ldc + j] = g.bias != nullptr ? g.bias[j] : 0.0F;
-      return;
-    }
-    threads = std::max(threads, 1);
-    workspace.reserve_parts(threads);
-    // A weight gradient: a small result, a long sum. Both operands are read where they lie.
-    const bool long_sum = g.tb == Transpose::no && g.ta == Transpose::yes && g.k >= 2 * std::max(g.m, g.n);
-    if (long_sum)
-      reduce(g, workspace, threads);
-    else
-      product(g, workspace, threads);
-  }
-
- private:
-  // Rows, or where there are few of them panels, are split over the threads; B is packed by all threads first.
-  static void product(const GemmProblemF32& g, GemmWorkspace& workspace, int threads) {
-    const std::int64_t panels_at_once = std::max<std::int64_t>(1, kGemmPackedFloats / (g.k * kColumns));
-    for (std::int64_t j0 = 0; j0 < g.n; j0 += panels_at_once * kColumns) {
-      GemmProblemF32 part = g;
-      part.n = std::min(panels_at_once * kColumns, g.n - j0);
-      part.b += g.tb == Transpose::no ? j0 : j0 * g.ldb;
-      part.c += j0;
-      if (g.bias != nullptr) part.bias += j0;
-      const std::int64_t panels = blocks_in(part.n, kColumns);
-      float* packed = workspace.floats(Workspace::Slot::packed, 0, panels * kColumns * g.k);
-      parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-        for (std::int64_t p = begin; p < end; ++p) pack(part, p, packed + p * kColumns * g.k);
-      });
-      GemmBlockF32 whole{};
-      whole.rows = g.m;
-      whole.columns = part.n;
-      whole.depth = g.k;
-      whole.a = g.a;
-      whole.a_row = g.ta == Transpose::yes ? 1 : g.lda;
-      whole.a_depth = g.ta == Transpose::yes ? g.lda : 1;
-      whole.b = packed;
-      whole.c = part.c;
-      whole.ldc = g.ldc;
-      whole.accumulate = g.accumulate;
-      whole.bias = part.bias;
-      whole.stream = !g.accumulate && g.m * g.n >= kGemmStreamFloats;
-      PackedGemmF32<Level>::run(whole, threads);
-    }
-  }
-
-  // Panel p of B: [k][kColumns].
-  static void pack(const GemmProblemF32& g, std::int64_t p, float* panel) {
-    const std::int64_t j = p * kColumns;
-    const std::int64_t columns = std::min(kColumns, g.n - j);
-    if (g.tb == Transpose::yes) {
-      Tile::pack_transposed(g.b + j * g.ldb, g.ldb, g.k, columns, panel);
-      return;
-    }
-    for (std::int64_t d = 0; d < g.k; ++d) {
-      const float* from = g.b + d * g.ldb + j;
-      std::copy(from, from + columns, panel + d * kColumns);
-      std::fill(panel + d * kColumns + columns, panel + (d + 1) * kColumns, 0.0F);
-    }
-  }
-
-  // The sum is split over the threads; their results are added in the order of the threads.
-  static void reduce(const GemmProblemF32& g, GemmWorkspace& workspace, int threads) {
-    const std::int64_t fit = kGemmBlockFloats / 2 / (g.m + g.n) / 8 * 8;
-    const std::int64_t step = std::clamp<std::int64_t>(fit, 32, 512);
-    const std::int64_t blocks = blocks_in(g.k, step);
-    const auto parts = static_cast<int>(std::min<std::int64_t>(threads, blocks));
-    parallel_for(blocks, parts, [&](std::int64_t begin, std::int64_t end, int part) {
-      float* c = part == 0 ? g.c : workspace.floats(Workspace::Slot::partial, part, g.m * g.n);
-      for (std::int64_t p = begin * step; p < std::min(end * step, g.k); p += step) {
-        GemmBlockF32 block{};
-        block.rows = g.m;
-        block.columns = g.n;
-        block.depth = std::min(step, g.k - p);
-        block.a = g.a + p * g.lda;
-        block.a_row = 1;
-        block.a_depth = g.lda;
-        block.b = g.b + p * g.ldb;
-        block.b_panel = kColumns;
-        block.b_depth = g.ldb;
-        block.c = c;
-        block.ldc = part == 0 ? g.ldc : g.n;
-        block.accumulate = p > begin * step || (part == 0 && g.accumulate);
-        const std::int64_t next = std::min(end * step, g.k) - p - block.depth;  // rows left for this thread
-        if (next > 0 && g.lda == g.m) block.ahead[0] = {block.a + block.depth * g.lda, std::min(step, next) * g.m};
-        if (next > 0 && g.ldb == g.n) block.ahead[1] = {block.b + block.depth * g.ldb, std::min(step, next) * g.n};
-        if (part == 0) block.bias = g.bias;
-        Tile::block(block);
-      }
-    });
-    for (int part = 1; part < parts; ++part) {
-      const float* from = workspace.floats(Workspace::Slot::partial, part, g.m * g.n);
-      for (std::int64_t i = 0; i < g.m; ++i)
-        for (std::int64_t j = 0; j < g.n; ++j) g.c[i * g.ldc + j] += from[i * g.n + j];
-    }
+struct SelectGemmF32 {
+  static GemmLevelF32 run() {
+    using Tile = GemmF32<Level>;
+    return {Tile::kName, Tile::kRows, Tile::kColumns, &Tile::block, &Tile::pack_transposed};
   }
 };
+inline GemmLevelF32 gemm_level_f32() { return dispatch<SelectGemmF32>(); }
+
+// Rows [i0, i1) and columns [j0, j1), j0 at a panel's begin, of a product whose B is packed: panel after panel,
+// [k][level.columns] each. `whole` describes the whole product, its b is the first panel.
+inline void packed_gemm_f32(const GemmLevelF32& level, const GemmBlockF32& whole, std::int64_t i0, std::int64_t i1,
+                            std::int64_t j0, std::int64_t j1) {
+  const std::int64_t fit = kGemmBlockFloats / (whole.depth + j1 - j0) / level.rows * level.rows;
+  const std::int64_t step = std::max(level.rows, fit);
+  for (std::int64_t i = i0; i < i1; i += step)
+    for (std::int64_t p = 0; p < whole.depth; p += kGemmDepth) {
+      GemmBlockF32 block = whole;
+      block.rows = std::min(step, i1 - i);
+      block.columns = j1 - j0;
+      block.depth = std::min(kGemmDepth, whole.depth - p);
+      block.a = whole.a + i * whole.a_row + p * whole.a_depth;
+      block.b = whole.b + j0 * whole.depth + p * level.columns;
+      block.b_panel = level.columns * whole.depth;
+      block.b_depth = level.columns;
+      block.c = whole.c + i * whole.ldc + j0;
+      if (whole.bias != nullptr) block.bias = whole.bias + j0;
+      block.accumulate = whole.accumulate || p > 0;
+      block.clamp = whole.clamp && p + kGemmDepth >= whole.depth;
+      block.stream = whole.stream && whole.depth <= kGemmDepth;
+      if (p == 0 && whole.a_row == whole.depth && i + step < i1)  // the next rows are one stretch of memory
+        block.ahead[0] = {whole.a + (i + step) * whole.a_row, std::min(step, i1 - i - step) * whole.depth};
+      level.block(block);
+    }
+}
+
+// The whole of it, split over threads: by panels where B is the larger operand, else by rows.
+inline void packed_gemm_f32(const GemmLevelF32& level, const GemmBlockF32& whole, int threads) {
+  const std::int64_t panels = blocks_in(whole.columns, level.columns);
+  if (whole.columns > whole.rows && panels >= 2 * threads) {
+    parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+      const std::int64_t last = std::min(end * level.columns, whole.columns);
+      packed_gemm_f32(level, whole, 0, whole.rows, begin * level.columns, last);
+    });
+    return;
+  }
+  parallel_for(blocks_in(whole.rows, level.rows), threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+    packed_gemm_f32(level, whole, begin * level.rows, std::min(end * level.rows, whole.rows), 0, whole.columns);
+  });
+}
+
+// Panel p of B: [k][columns], zeros beyond n.
+inline void pack_panel_f32(const GemmLevelF32& level, const GemmProblemF32& g, std::int64_t p, float* panel) {
+  const std::int64_t j = p * level.columns;
+  const std::int64_t columns = std::min(level.columns, g.n - j);
+  if (g.tb == Transpose::yes) {
+    level.pack_transposed(g.b + j * g.ldb, g.ldb, g.k, columns, panel);
+    return;
+  }
+  for (std::int64_t d = 0; d < g.k; ++d, panel += level.columns) {
+    const float* from = g.b + d * g.ldb + j;
+    std::copy(from, from + columns, panel);
+    std::fill(panel + columns, panel + level.columns, 0.0F);
+  }
+}
+
+// B is packed by all threads, some panels at a time.
+inline void gemm_packing_f32(const GemmLevelF32& level, const GemmProblemF32& g, GemmWorkspace& workspace,
+                             int threads) {
+  const std::int64_t panel_floats = g.k * level.columns;
+  const std::int64_t columns_at_once = std::max<std::int64_t>(1, kGemmPackedFloats / panel_floats) * level.columns;
+  for (std::int64_t j = 0; j < g.n; j += columns_at_once) {
+    GemmProblemF32 part = g;
+    part.n = std::min(columns_at_once, g.n - j);
+    part.b += g.tb == Transpose::no ? j : j * g.ldb;
+    const std::int64_t panels = blocks_in(part.n, level.columns);
+    float* packed = workspace.floats(Workspace::Slot::packed, 0, panels * panel_floats);
+    parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+      for (std::int64_t p = begin; p < end; ++p) pack_panel_f32(level, part, p, packed + p * panel_floats);
+    });
+    GemmBlockF32 whole{};
+    whole.rows = g.m;
+    whole.columns = part.n;
+    whole.depth = g.k;
+    whole.a = g.a;
+    whole.a_row = g.ta == Transpose::yes ? 1 : g.lda;
+    whole.a_depth = g.ta == Transpose::yes ? g.lda : 1;
+    whole.b = packed;
+    whole.c = g.c + j;
+    whole.ldc = g.ldc;
+    whole.accumulate = g.accumulate;
+    if (g.bias != nullptr) whole.bias = g.bias + j;
+    whole.stream = !g.accumulate && g.m * g.n >= kGemmStreamFloats;
+    packed_gemm_f32(level, whole, threads);
+  }
+}
+
+// A weight gradient: a small result and a long sum, which is split over the threads; their results are added in order.
+// Both operands are read where they lie.
+inline void gemm_long_sum_f32(const GemmLevelF32& level, const GemmProblemF32& g, GemmWorkspace& workspace,
+                              int threads) {
+  const std::int64_t fit = kGemmBlockFloats / 2 / (g.m + g.n) / 8 * 8;
+  const std::int64_t step = std::clamp<std::int64_t>(fit, 32, 512);
+  const std::int64_t blocks = blocks_in(g.k, step);
+  const auto parts = static_cast<int>(std::min<std::int64_t>(threads, blocks));
+  parallel_for(blocks, parts, [&](std::int64_t begin, std::int64_t end, int part) {
+    const std::int64_t last = std::min(end * step, g.k);
+    GemmBlockF32 block{};
+    block.rows = g.m;
+    block.columns = g.n;
+    block.a_row = 1;
+    block.a_depth = g.lda;
+    block.b_panel = level.columns;
+    block.b_depth = g.ldb;
+    block.c = part == 0 ? g.c : workspace.floats(Workspace::Slot::partial, part, g.m * g.n);
+    block.ldc = part == 0 ? g.ldc : g.n;
+    block.accumulate = part == 0 && g.accumulate;
+    if (part == 0) block.bias = g.bias;
+    for (std::int64_t p = begin * step; p < last; p += step) {
+      block.depth = std::min(step, last - p);
+      block.a = g.a + p * g.lda;
+      block.b = g.b + p * g.ldb;
+      const std::int64_t next = std::min(step, last - p - block.depth);  // rows of the next block
+      block.ahead[0] = {block.a + block.depth * g.lda, g.lda == g.m ? next * g.m : 0};
+      block.ahead[1] = {block.b + block.depth * g.ldb, g.ldb == g.n ? next * g.n : 0};
+      level.block(block);
+      block.accumulate = true;
+    }
+  });
+  for (int part = 1; part < parts; ++part) {
+    const float* from = workspace.floats(Workspace::Slot::partial, part, g.m * g.n);
+    for (std::int64_t i = 0; i < g.m; ++i)
+      for (std::int64_t j = 0; j < g.n; ++j) g.c[i * g.ldc + j] += from[i * g.n + j];
+  }
+}
+
+inline void run_gemm_f32(const GemmProblemF32& g, GemmWorkspace& workspace, int threads) {
+  if (g.m == 0 || g.n == 0) return;
+  if (g.k == 0) {
+    for (std::int64_t i = 0; i < g.m && !g.accumulate; ++i)
+      for (std::int64_t j = 0; j < g.n; ++j) g.c[i * g.ldc + j] = g.bias != nullptr ? g.bias[j] : 0.0F;
+    return;
+  }
+  threads = std::max(threads, 1);
+  workspace.reserve_parts(threads);
+  if (g.tb == Transpose::no && g.ta == Transpose::yes && g.k >= 2 * std::max(g.m, g.n))
+    gemm_long_sum_f32(gemm_level_f32(), g, workspace, threads);
+  else
+    gemm_packing_f32(gemm_level_f32(), g, workspace, threads);
+}
 
 }  // namespace detail
 
 inline void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                      std::int64_t lda, const float* b, std::int64_t ldb, float* c, std::int64_t ldc, bool accumulate,
                      GemmWorkspace& workspace, int threads, const float* bias) {
-  const detail::GemmProblemF32 problem{ta, tb, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias};
-  dispatch<detail::GemmDriverF32>(problem, workspace, threads);
+  detail::run_gemm_f32({ta, tb, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias}, workspace, threads);
 }
 
 }  // namespace OCTAVO_ABI_TAG

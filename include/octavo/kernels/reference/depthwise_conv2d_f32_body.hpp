@@ -12,6 +12,9 @@ template <>
 struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
   using V = VectorF32<OCTAVO_DETAIL_LEVEL>;
   using Register = typename V::Type;
+  static constexpr std::string_view kName = V::kLanes == 1   ? "f32_depthwise_scalar"
+                                            : V::kLanes == 8 ? "f32_depthwise_avx2"
+                                                             : "f32_depthwise_avx512";
 
   // For a run of `pixels`, all of whose taps are inside the image:
   //   out[x * out_step + c] = clamp(bias[c] + sum over t of taps[t].in[x * in_step + c] * taps[t].weights[c])

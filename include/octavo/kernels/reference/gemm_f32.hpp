@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include "../../core/cpu.hpp"
 
@@ -41,11 +42,23 @@ struct GemmBlockF32 {
   Stretch ahead[2];
 };
 
+// Where a tile's sums start: C, bias, or zeros, with the stride from row to row.
+struct GemmStartF32 {
+  const float* from;
+  std::int64_t stride;
+};
+alignas(64) inline constexpr float gemm_zeros[32] = {};
+inline GemmStartF32 start_of(const GemmBlockF32& g, std::int64_t i, std::int64_t j) {
+  if (g.accumulate) return {g.c + i * g.ldc + j, g.ldc};
+  return {g.bias != nullptr ? g.bias + j : gemm_zeros, 0};
+}
+
 template <Isa Level>
 struct GemmF32 : GemmF32<fallback_of(Level)> {};
 
 template <>
 struct GemmF32<Isa::scalar> {
+  static constexpr std::string_view kName = "f32_gemm_scalar";
   static constexpr std::int64_t kRows = 4;      // height of a register tile: the grain of the split over threads
   static constexpr std::int64_t kColumns = 16;  // width of a packed panel
 
@@ -65,7 +78,8 @@ struct GemmF32<Isa::scalar> {
   static void row(const GemmBlockF32& g, std::int64_t i, std::int64_t j, std::int64_t columns) {
     float* c = g.c + i * g.ldc + j;
     float sum[kColumns];
-    for (std::int64_t v = 0; v < columns; ++v) sum[v] = g.accumulate ? c[v] : g.bias != nullptr ? g.bias[j + v] : 0.0F;
+    const float* start = start_of(g, i, j).from;
+    for (std::int64_t v = 0; v < columns; ++v) sum[v] = start[v];
     const float* a = g.a + i * g.a_row;
     const float* b = g.b + j / kColumns * g.b_panel;
     for (std::int64_t p = 0; p < g.depth; ++p, a += g.a_depth, b += g.b_depth)

@@ -16,6 +16,7 @@ namespace detail {
 
 template <>
 struct GemmF32<Isa::avx2> {
+  static constexpr std::string_view kName = "f32_gemm_6x16_avx2";
   static constexpr std::int64_t kRows = 6;
   static constexpr std::int64_t kColumns = 16;
 
@@ -57,23 +58,12 @@ struct GemmF32<Isa::avx2> {
     constexpr auto height = static_cast<std::size_t>(Rows);  // g++ 12 warns of a dependent signed array bound
     constexpr auto width = static_cast<std::size_t>(Vectors);
     __m256 sum[height][width];
-    if (g.accumulate) {
+    const GemmStartF32 start = start_of(g, i, j);
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r)
+    for (int r = 0; r < Rows; ++r) {
+      const float* from = start.from + r * start.stride;
 #pragma GCC unroll 2
-        for (int v = 0; v < Vectors; ++v)
-          sum[r][v] = Masked ? V::load(c + r * g.ldc, tail) : V::load(c + r * g.ldc + 8 * v);
-    } else {
-      __m256 start[width];
-#pragma GCC unroll 2
-      for (int v = 0; v < Vectors; ++v) {
-        start[v] = V::zero();
-        if (g.bias != nullptr) start[v] = Masked ? V::load(g.bias + j, tail) : V::load(g.bias + j + 8 * v);
-      }
-#pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 2
-        for (int v = 0; v < Vectors; ++v) sum[r][v] = start[v];
+      for (int v = 0; v < Vectors; ++v) sum[r][v] = Masked ? V::load(from, tail) : V::load(from + 8 * v);
     }
 
     constexpr std::size_t groups =

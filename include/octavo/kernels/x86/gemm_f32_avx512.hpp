@@ -17,6 +17,7 @@ namespace detail {
 
 template <>
 struct GemmF32<Isa::avx512vnni> {
+  static constexpr std::string_view kName = "f32_gemm_14x32_avx512";
   static constexpr std::int64_t kRows = 14;
   static constexpr std::int64_t kColumns = 32;
 
@@ -56,11 +57,9 @@ struct GemmF32<Isa::avx512vnni> {
     if (g.a_depth == 1) {
       for (; i + 14 <= g.rows; i += 14) tile<14, Whole, Last, false>(g, i, j, ahead);
       for (; i + 7 <= g.rows; i += 7) tile<7, Whole, Last, false>(g, i, j, ahead);
-      for (; i + 3 <= g.rows; i += 3) tile<3, Whole, Last, false>(g, i, j, ahead);
       for (; i < g.rows; ++i) tile<1, Whole, Last, false>(g, i, j, ahead);
     } else {
       for (; i + 12 <= g.rows; i += 12) tile<12, Whole, Last, true>(g, i, j, ahead);
-      for (; i + 8 <= g.rows; i += 8) tile<8, Whole, Last, true>(g, i, j, ahead);
       for (; i + 4 <= g.rows; i += 4) tile<4, Whole, Last, true>(g, i, j, ahead);
       for (; i < g.rows; ++i) tile<1, Whole, Last, true>(g, i, j, ahead);
     }
@@ -81,33 +80,14 @@ struct GemmF32<Isa::avx512vnni> {
 
     __m512 sum[height][width];
     __m256 half_sum[height];
-    if (g.accumulate) {
+    const GemmStartF32 start = start_of(g, i, j);
 #pragma GCC unroll 16
-      for (int r = 0; r < Rows; ++r) {
+    for (int r = 0; r < Rows; ++r) {
+      const float* from = start.from + r * start.stride;
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v)
-          sum[r][v] =
-              v < Whole ? _mm512_loadu_ps(c + r * g.ldc + 16 * v) : _mm512_maskz_loadu_ps(mask, c + r * g.ldc + 16 * v);
-        if constexpr (half) half_sum[r] = _mm256_maskz_loadu_ps(half_mask, c + r * g.ldc + 16 * Whole);
-      }
-    } else {
-      __m512 start[width];
-      __m256 half_start = _mm256_setzero_ps();
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) start[v] = _mm512_setzero_ps();
-      if (g.bias != nullptr) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v)
-          start[v] =
-              v < Whole ? _mm512_loadu_ps(g.bias + j + 16 * v) : _mm512_maskz_loadu_ps(mask, g.bias + j + 16 * v);
-        if constexpr (half) half_start = _mm256_maskz_loadu_ps(half_mask, g.bias + j + 16 * Whole);
-      }
-#pragma GCC unroll 16
-      for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) sum[r][v] = start[v];
-        if constexpr (half) half_sum[r] = half_start;
-      }
+      for (int v = 0; v < vectors; ++v)
+        sum[r][v] = v < Whole ? _mm512_loadu_ps(from + 16 * v) : _mm512_maskz_loadu_ps(mask, from + 16 * v);
+      if constexpr (half) half_sum[r] = _mm256_maskz_loadu_ps(half_mask, from + 16 * Whole);
     }
 
     // Rows of A in groups of three: [base], [base + stride], [base + 2 * stride] need no register of their own.
