@@ -4,14 +4,17 @@
 // Arrays of a checkpoint: "conv1/kernel" (F32), each parameter under its own name, moving statistics included;
 // "@numbers/conv1/frozen" (F64), frozen flags and quantizers' states; "@optimizer/m/conv1/kernel" (F32);
 // "@best/conv1/kernel" and "@best_numbers/..." (the best epoch's model, if kept); "@progress" (U64), "@history" and
-// "@early_stopping" (F64). Metadata: format, version.
+// "@early_stopping" (F64). Metadata: format, version, sha256.
 #ifndef OCTAVO_IO_CHECKPOINT_HPP_
 #define OCTAVO_IO_CHECKPOINT_HPP_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <deque>
 #include <limits>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +25,7 @@
 #include "../nn/graph.hpp"
 #include "../train/hooks.hpp"
 #include "../train/state.hpp"
+#include "checksum.hpp"
 #include "safetensors.hpp"
 
 namespace octavo {
@@ -52,13 +56,23 @@ struct LoadWeightsOptions {
   std::string prefix{};         // only the layers whose names begin so; their parameters must all be there
   bool ignore_surplus = false;  // arrays that the graph does not have; those of a checkpoint's other parts always are
 };
-// The parameters of a weights file or a checkpoint, by name. Throws, with the graph unchanged, and lists all
-// differences.
+// The parameters of a weights file, a checkpoint or any safetensors file, by name; other types than F32 are converted.
+// Throws, with the graph unchanged, and lists all differences.
 void load_weights(const std::string& path, nn::Graph& model, const LoadWeightsOptions& options = {});
 
 namespace detail {
 
 inline constexpr char kReserved = '@';  // begins the names of what is no parameter
+
+// SHA-256 of all arrays' names and bytes, in order of the names.
+inline std::string digest(const std::map<std::string, ArrayView, std::less<>>& arrays) {
+  Sha256 sum;
+  for (const auto& [name, array] : arrays) {
+    sum.update({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()});
+    sum.update(array.bytes);
+  }
+  return sum.hex();
+}
 
 // Names and values on their way to a file. Keeps what it has to own.
 class ArrayWriter {
@@ -75,8 +89,12 @@ class ArrayWriter {
     add_bytes(std::move(name), ElementType::u64, {static_cast<std::int64_t>(kept.size())}, kept.data(), kept.size());
   }
   void write(const std::string& path, std::string_view format) {
+    std::map<std::string, ArrayView, std::less<>> by_name;
+    for (const NamedView& view : views_) by_name.emplace(view.name, view.array);
     write_safetensors(path, std::move(views_),
-                      {{"format", std::string(format)}, {"version", std::to_string(kCheckpointVersion)}});
+                      {{"format", std::string(format)},
+                       {"version", std::to_string(kCheckpointVersion)},
+                       {"sha256", digest(by_name)}});
   }
 
  private:
@@ -182,14 +200,17 @@ inline CheckpointParts sort_parts(const SafeTensors& file) {
   return parts;
 }
 
-inline void require_format(const SafeTensors& file, const std::string& path, std::string_view format) {
-  const auto found = file.metadata().find("format");
-  require(found != file.metadata().end() && found->second == format, "'", path, "': expected format ", format,
-          ", found ", found == file.metadata().end() ? "none" : found->second);
-  const auto version = file.metadata().find("version");
-  require(version != file.metadata().end() && version->second == std::to_string(kCheckpointVersion), "'", path,
-          "': expected version ", kCheckpointVersion, ", found ",
-          version == file.metadata().end() ? "none" : version->second);
+inline std::string metadata_of(const SafeTensors& file, std::string_view key) {
+  const auto found = file.metadata().find(key);
+  return found == file.metadata().end() ? std::string("none") : found->second;
+}
+
+// Throws, naming the file, for another version than ours, and when it was damaged.
+inline void require_whole(const SafeTensors& file, const std::string& path) {
+  require(metadata_of(file, "version") == std::to_string(kCheckpointVersion), "'", path, "': expected version ",
+          kCheckpointVersion, ", found ", metadata_of(file, "version"));
+  require(metadata_of(file, "sha256") == digest(file.arrays()), "'", path,
+          "' is damaged: its checksum does not fit its arrays");
 }
 
 }  // namespace detail
@@ -217,7 +238,9 @@ inline void save_checkpoint(const std::string& path, nn::Graph& model, const tra
 
 inline train::TrainingState load_checkpoint(const std::string& path, nn::Graph& model) {
   const SafeTensors file = read_safetensors(path);
-  detail::require_format(file, path, kCheckpointFormat);
+  const std::string format = detail::metadata_of(file, "format");
+  require(format == kCheckpointFormat, "'", path, "': expected format ", kCheckpointFormat, ", found ", format);
+  detail::require_whole(file, path);
   detail::CheckpointParts parts;
   try {
     static_cast<void>(file.at("@progress"));
@@ -237,10 +260,14 @@ inline void save_weights(const std::string& path, nn::Graph& model) {
 
 inline void load_weights(const std::string& path, nn::Graph& model, const LoadWeightsOptions& options) {
   const SafeTensors file = read_safetensors(path);
+  const std::string format = detail::metadata_of(file, "format");
+  if (format == kCheckpointFormat || format == kWeightsFormat) detail::require_whole(file, path);
   std::vector<train::NamedArray> arrays;
   for (const auto& [name, array] : file.arrays()) {
     if (!name.empty() && name[0] == detail::kReserved) continue;
-    arrays.push_back({name, detail::read_tensor(array, name)});
+    arrays.push_back({name, make_tensor(array.shape)});
+    const std::vector<float> floats = to_floats(array);
+    std::copy(floats.begin(), floats.end(), arrays.back().values.data());
   }
   train::set_parameters(model, arrays, "weights '" + path + "'", {options.prefix, options.ignore_surplus});
 }

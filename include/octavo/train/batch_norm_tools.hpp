@@ -81,21 +81,23 @@ void for_some_batches(const Dataset& dataset, const BatchNormToolOptions& option
   for (std::int64_t i = 0; (options.batches <= 0 || i < options.batches) && loader.next(batch); ++i) visit(batch);
 }
 
-// Moving statistics that are read and reset after each batch, and averaged in double.
-struct StatisticsMean {
+// The statistics that a layer's batches had, summed up; and the moving ones from before.
+struct StatisticsSum {
   nn::BatchNorm* norm = nullptr;
+  int input = 0;  // the node that it reads
   std::vector<double> mean, variance;
+  Tensor old_mean, old_variance;
 };
 
 }  // namespace detail
 
 inline void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options) {
   detail::require_fitting(dataset, model, "re_estimate_batch_norm", 0);
-  std::vector<detail::StatisticsMean> all;
+  std::vector<detail::StatisticsSum> all;
   for_each_batch_norm(model, [&](const nn::Node& node, nn::BatchNorm& norm) {
     if (node.frozen || norm.statistics_frozen()) return;
-    require(norm.options().momentum < 1.0F, "layer '", node.name, "': momentum 1 keeps its statistics as they are");
-    all.push_back({&norm, std::vector<double>(norm.channels()), std::vector<double>(norm.channels())});
+    all.push_back({&norm, node.inputs[0], std::vector<double>(norm.channels()), std::vector<double>(norm.channels()),
+                   norm.moving_mean().value, norm.moving_variance().value});
   });
   if (all.empty()) return;
   std::vector<std::pair<FakeQuantizer*, bool>> observing;
@@ -106,21 +108,21 @@ inline void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, con
   nn::Executor executor(model, options.threads, options.seed);
   double batches = 0.0;
   detail::for_some_batches(dataset, options, [&](const Batch& batch) {
-    // From zero, a step of the moving average gives (1 - momentum) times the batch's statistics.
-    for (const detail::StatisticsMean& one : all)
-      for (nn::Parameter* moving : {&one.norm->moving_mean(), &one.norm->moving_variance()})
-        std::fill(moving->value.begin(), moving->value.end(), 0.0F);
     executor.forward(batch.images, true);
     ++batches;
-    for (detail::StatisticsMean& one : all) {
-      const auto take = static_cast<double>(1.0F - one.norm->options().momentum);
-      for (std::size_t c = 0; c < one.mean.size(); ++c) {
-        one.mean[c] += static_cast<double>(one.norm->moving_mean().value.data()[c]) / take;
-        one.variance[c] += static_cast<double>(one.norm->moving_variance().value.data()[c]) / take;
+    for (detail::StatisticsSum& one : all) {
+      const std::size_t channels = one.norm->channels();
+      const auto rows = static_cast<double>(executor.value(one.input).size() / channels);
+      const double unbiased = rows > 1.0 ? rows / (rows - 1.0) : 1.0;
+      for (std::size_t c = 0; c < channels; ++c) {
+        one.mean[c] += static_cast<double>(one.norm->used_mean()[c]);
+        one.variance[c] += unbiased * static_cast<double>(one.norm->used_variance()[c]);
       }
+      one.norm->moving_mean().value = one.old_mean;  // simulated folding scales kernels with them: all batches alike
+      one.norm->moving_variance().value = one.old_variance;
     }
   });
-  for (const detail::StatisticsMean& one : all)
+  for (const detail::StatisticsSum& one : all)
     for (std::size_t c = 0; c < one.mean.size(); ++c) {
       one.norm->moving_mean().value.data()[c] = static_cast<float>(one.mean[c] / batches);
       one.norm->moving_variance().value.data()[c] = static_cast<float>(one.variance[c] / batches);

@@ -56,7 +56,7 @@ struct FitOptions {
   std::ostream* progress = &std::cout;
   Verbosity verbosity = Verbosity::automatic;
   // Layers that are frozen, from the input on, compute each image once; the rest trains on their kept outputs. Done
-  // where nothing is augmented, more than one epoch remains and feature_memory (bytes) is enough.
+  // where nothing is augmented and feature_memory (bytes) is enough.
   bool keep_features = true;
   std::size_t feature_memory = std::size_t{2} << 30;
 };
@@ -198,9 +198,7 @@ inline History Trainer::run() {
 // Decides anew at each epoch what the frozen layers are: hooks may unfreeze.
 inline void Trainer::prepare_features() {
   int cut = executor_.frozen_cut();
-  const bool useful =
-      options_.keep_features && !options_.augmentation.enabled() && (feed_.node() > 0 || epoch_ + 1 < options_.epochs);
-  if (cut < 1 || !useful) cut = 0;
+  if (cut < 1 || !options_.keep_features || options_.augmentation.enabled()) cut = 0;
   if (cut > 0) {
     std::size_t bytes = feed_.feature_bytes(model_, cut);
     if (validation_) bytes += validation_->feature_bytes(model_, cut);

@@ -51,6 +51,9 @@ class BatchNorm final : public Layer {
   [[nodiscard]] Parameter& moving_mean() noexcept { return moving_mean_; }
   [[nodiscard]] Parameter& moving_variance() noexcept { return moving_variance_; }
   [[nodiscard]] std::size_t channels() const noexcept { return gamma_.value.size(); }
+  // What the last forward normalized with, one a channel: the batch's mean and (biased) variance, or the moving ones.
+  [[nodiscard]] std::span<const float> used_mean() const noexcept { return mean_; }
+  [[nodiscard]] std::span<const float> used_variance() const noexcept { return variance_; }
 
   // Use the moving statistics in training too (the last epochs of quantization-aware training).
   void freeze_statistics(bool frozen) noexcept { statistics_frozen_ = frozen; }
