@@ -57,7 +57,10 @@ class Shape {
   // "1x224x224x3"; "scalar" for rank 0.
   [[nodiscard]] std::string to_string() const {
     std::string text;
-    for (const std::int64_t extent : *this) text += (text.empty() ? "" : "x") + std::to_string(extent);
+    for (const std::int64_t extent : *this) {
+      if (!text.empty()) text += 'x';
+      text += std::to_string(extent);
+    }
     return text.empty() ? "scalar" : text;
   }
 

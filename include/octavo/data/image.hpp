@@ -89,9 +89,10 @@ inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& file) {
 }
 
 inline void append_bytes(void* bytes, void* from, int n) {
-  const auto* first = static_cast<const std::uint8_t*>(from);
   auto& all = *static_cast<std::vector<std::uint8_t>*>(bytes);
-  all.insert(all.end(), first, first + n);
+  const std::size_t before = all.size();
+  all.resize(before + static_cast<std::size_t>(n));
+  std::memcpy(all.data() + before, from, static_cast<std::size_t>(n));
 }
 
 inline Image encodable(const ImageView& image) {
