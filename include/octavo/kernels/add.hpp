@@ -20,6 +20,8 @@ class QuantizedAdd {
   explicit QuantizedAdd(const AddStage& stage) {
     check_add_stage(stage);
     add_.stage = stage;
+    add_.fast = stage.rounding == Rounding::nearest_even_f32 &&
+                255.0 * (static_cast<double>(stage.factor_a) + static_cast<double>(stage.factor_b)) < 0x1p30;
     for (std::int32_t q = 0; q < 256; ++q) {
       const std::int32_t from_a = q - stage.zero_point_a;
       const std::int32_t from_b = q - stage.zero_point_b;

@@ -7,8 +7,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "../core/parallel.hpp"
 #include "conv_plan.hpp"
@@ -103,42 +104,41 @@ class QuantizedMaxPool2d {
 class QuantizedGlobalAveragePool {
  public:
   QuantizedGlobalAveragePool(std::int64_t pixels, std::int64_t channels, std::int32_t input_zero_point,
-                             OutputStage stage)
-      : pixels_(pixels), channels_(channels), input_zero_point_(input_zero_point), stage_(std::move(stage)) {
+                             const OutputStage& stage)
+      : pixels_(pixels), channels_(channels), input_zero_point_(input_zero_point) {
     require(pixels > 0 && channels > 0 && pixels < (1 << 23), "global_average_pool: ", pixels, " pixels, ", channels,
             " channels: expected 1 .. 2^23 - 1 pixels and at least one channel");
     require(input_zero_point >= 0 && input_zero_point <= 255, "global_average_pool: input zero point ",
             input_zero_point, " is not in [0, 255] (u8 terms)");
-    check_output_stage(stage_, 1);
-    require(stage_.shift.empty() || stage_.shift[0] <= 0 || pixels * 255 <= INT32_MAX >> stage_.shift[0],
-            "global_average_pool: sums of ", pixels, " codes times 2^", stage_.shift.empty() ? 0 : stage_.shift[0],
-            " leave int32");
+    require(stage.scale.size() <= 1 && stage.multiplier.size() <= 1, "global_average_pool: expected one scale");
+    const std::vector<std::int64_t> bounds(kBlock, pixels * 255);
+    stage_ = detail::PreparedStage("global_average_pool", stage, 1, kBlock, bounds);
   }
 
   // in: [batch][pixels][channels], out: [batch][channels].
   void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t batch, int threads) const {
     const auto kernel = dispatch<detail::SelectPool>();
-    constexpr std::int64_t block = 64;
-    const std::int64_t blocks = (channels_ + block - 1) / block;
+    const std::int64_t blocks = (channels_ + kBlock - 1) / kBlock;
+    const auto offset = static_cast<std::int32_t>(pixels_ * input_zero_point_);
     parallel_for(batch * blocks, threads, [&](std::int64_t begin, std::int64_t end, int) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t c = i % blocks * block;
-        const std::int64_t count = std::min(block, channels_ - c);
-        std::int32_t sum[block];
+        const std::int64_t c = i % blocks * kBlock;
+        const std::int64_t count = std::min(kBlock, channels_ - c);
+        alignas(64) std::int32_t sum[kBlock] = {};
         kernel.sum(in + i / blocks * pixels_ * channels_ + c, pixels_, channels_, count, sum);
-        std::uint8_t* to = out + i / blocks * channels_ + c;
-        for (std::int64_t k = 0; k < count; ++k)
-          to[k] = static_cast<std::uint8_t>(
-              requantize(sum[k] - static_cast<std::int32_t>(pixels_) * input_zero_point_, stage_, 0));
+        for (std::int32_t& s : sum) s -= offset;
+        kernel.finish(stage_.sink(), sum, kBlock, 1, 0, count, out + i / blocks * channels_ + c, 0);
       }
     });
   }
   [[nodiscard]] std::string_view kernel_name() const { return dispatch<detail::SelectPool>().name; }
 
  private:
+  static constexpr std::int64_t kBlock = detail::kChannelBlock;
+
   std::int64_t pixels_, channels_;
   std::int32_t input_zero_point_;
-  OutputStage stage_;
+  detail::PreparedStage stage_;  // one block of equal channels
 };
 
 }  // namespace OCTAVO_ABI_TAG

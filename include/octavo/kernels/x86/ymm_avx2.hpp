@@ -76,6 +76,46 @@ struct FastCodesAvx2 {
   }
 };
 
+// multiply_by_quantized_multiplier() of the tflite modes, eight lanes, for multipliers >= 0.
+struct FixedAvx2 {
+  // multiply_double_rounding(): the high multiplication is (x * m + 2^30) >> 31 for m >= 0, the rounding shift's ties
+  // go away from zero.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m256i double_rounding(__m256i x, __m256i multiplier, __m256i shift) {
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i one = _mm256_set1_epi32(1);
+    const __m256i right = _mm256_max_epi32(_mm256_sub_epi32(zero, shift), zero);
+    x = _mm256_sllv_epi32(x, _mm256_max_epi32(shift, zero));
+    const __m256i nudge = _mm256_set1_epi64x(std::int64_t{1} << 30);
+    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(x, multiplier), nudge);
+    const __m256i odd =
+        _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(multiplier, 32)), nudge);
+    const __m256i h = _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xAA);
+    const __m256i mask = _mm256_sub_epi32(_mm256_sllv_epi32(one, right), one);
+    const __m256i negative = _mm256_srli_epi32(h, 31);
+    const __m256i threshold = _mm256_add_epi32(_mm256_srli_epi32(mask, 1), negative);
+    const __m256i above = _mm256_cmpgt_epi32(_mm256_and_si256(h, mask), threshold);
+    return _mm256_sub_epi32(_mm256_srav_epi32(h, right), above);
+  }
+
+  // multiply_single_rounding(): (x * m + 2^(t - 1)) >> t in 64 bits, t = 31 - shift.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m256i single_rounding(__m256i x, __m256i multiplier, __m256i shift) {
+    const __m256i total = _mm256_sub_epi32(_mm256_set1_epi32(31), shift);
+    const __m256i even_t = _mm256_and_si256(total, _mm256_set1_epi64x(0xFFFFFFFF));
+    const __m256i odd_t = _mm256_srli_epi64(total, 32);
+    const __m256i even = rounded_shift(_mm256_mul_epi32(x, multiplier), even_t);
+    const __m256i odd =
+        rounded_shift(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(multiplier, 32)), odd_t);
+    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+  }
+  // AVX2 has no arithmetic shift of 64-bit lanes: shift x + 2^63 logically, take 2^63 >> t off again.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m256i rounded_shift(__m256i product, __m256i t) {
+    const __m256i one = _mm256_set1_epi64x(1);
+    const __m256i top = _mm256_slli_epi64(one, 63);
+    const __m256i sum = _mm256_add_epi64(product, _mm256_sllv_epi64(one, _mm256_sub_epi64(t, one)));
+    return _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_add_epi64(sum, top), t), _mm256_srlv_epi64(top, t));
+  }
+};
+
 // Accumulators are read in whole vectors of 8 (their buffers are padded); outputs exactly `count` a row.
 template <>
 struct Finish<Isa::avx2> {
@@ -96,9 +136,9 @@ struct Finish<Isa::avx2> {
         if (sink.rounding == Rounding::nearest_even_f32)
           q = nearest_even(x, _mm256_loadu_ps(sink.scale + c), low, high);
         else if (sink.rounding == Rounding::tflite_double)
-          q = double_rounding(x, load_ymm(sink.multiplier + c), load_ymm(sink.shift + c));
+          q = FixedAvx2::double_rounding(x, load_ymm(sink.multiplier + c), load_ymm(sink.shift + c));
         else
-          q = single_rounding(x, load_ymm(sink.multiplier + c), load_ymm(sink.shift + c));
+          q = FixedAvx2::single_rounding(x, load_ymm(sink.multiplier + c), load_ymm(sink.shift + c));
         // Clamped before the zero point is added: the sum cannot overflow.
         q = _mm256_add_epi32(_mm256_max_epi32(_mm256_min_epi32(q, high), low), zero_point);
         const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
@@ -119,43 +159,6 @@ struct Finish<Isa::avx2> {
     v = _mm256_max_ps(v, _mm256_cvtepi32_ps(low));
     v = _mm256_min_ps(v, _mm256_cvtepi32_ps(high));
     return _mm256_cvtps_epi32(v);
-  }
-
-  // multiply_double_rounding(): the high multiplication is (x * m + 2^30) >> 31 for m >= 0, the rounding shift's ties
-  // go away from zero.
-  OCTAVO_TARGET_AVX2 static __m256i double_rounding(__m256i x, __m256i multiplier, __m256i shift) {
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i one = _mm256_set1_epi32(1);
-    const __m256i right = _mm256_max_epi32(_mm256_sub_epi32(zero, shift), zero);
-    x = _mm256_sllv_epi32(x, _mm256_max_epi32(shift, zero));
-    const __m256i nudge = _mm256_set1_epi64x(std::int64_t{1} << 30);
-    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(x, multiplier), nudge);
-    const __m256i odd =
-        _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(multiplier, 32)), nudge);
-    const __m256i h = _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xAA);
-    const __m256i mask = _mm256_sub_epi32(_mm256_sllv_epi32(one, right), one);
-    const __m256i negative = _mm256_srli_epi32(h, 31);
-    const __m256i threshold = _mm256_add_epi32(_mm256_srli_epi32(mask, 1), negative);
-    const __m256i above = _mm256_cmpgt_epi32(_mm256_and_si256(h, mask), threshold);
-    return _mm256_sub_epi32(_mm256_srav_epi32(h, right), above);
-  }
-
-  // multiply_single_rounding(): (x * m + 2^(t - 1)) >> t in 64 bits, t = 31 - shift.
-  OCTAVO_TARGET_AVX2 static __m256i single_rounding(__m256i x, __m256i multiplier, __m256i shift) {
-    const __m256i total = _mm256_sub_epi32(_mm256_set1_epi32(31), shift);
-    const __m256i even_t = _mm256_and_si256(total, _mm256_set1_epi64x(0xFFFFFFFF));
-    const __m256i odd_t = _mm256_srli_epi64(total, 32);
-    const __m256i even = rounded_shift(_mm256_mul_epi32(x, multiplier), even_t);
-    const __m256i odd =
-        rounded_shift(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(multiplier, 32)), odd_t);
-    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
-  }
-  // AVX2 has no arithmetic shift of 64-bit lanes: shift x + 2^63 logically, take 2^63 >> t off again.
-  OCTAVO_TARGET_AVX2 static __m256i rounded_shift(__m256i product, __m256i t) {
-    const __m256i one = _mm256_set1_epi64x(1);
-    const __m256i top = _mm256_slli_epi64(one, 63);
-    const __m256i sum = _mm256_add_epi64(product, _mm256_sllv_epi64(one, _mm256_sub_epi64(t, one)));
-    return _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_add_epi64(sum, top), t), _mm256_srlv_epi64(top, t));
   }
 
   OCTAVO_TARGET_AVX2 static void real(const Sink& sink, const std::int32_t* acc, std::int64_t acc_stride,

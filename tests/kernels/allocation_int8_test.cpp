@@ -1,0 +1,80 @@
+// run() of a prepared operator allocates nothing: every operator new of this program is counted.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "int8_support.hpp"
+#include "octavo/kernels/add.hpp"
+#include "octavo/kernels/dense.hpp"
+#include "octavo/kernels/depthwise_conv2d.hpp"
+#include "octavo/kernels/dynamic_range.hpp"
+#include "octavo/kernels/pool.hpp"
+#include "octavo/kernels/softmax.hpp"
+
+namespace {
+std::atomic<int> allocations{0};
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+  ++allocations;
+  void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+}  // namespace
+
+void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+using namespace int8_test;
+
+TEST_CASE("run() allocates nothing") {
+  Rng rng(1);
+  ConvGeometry g{.in_h = 9, .in_w = 9, .in_c = 24, .out_h = 9, .out_w = 9, .out_c = 24, .groups = 1, .window = {}};
+  ConvGeometry windowed = g;
+  windowed.window = {.kernel_h = 3, .kernel_w = 3};
+  windowed.window.pad_top = windowed.window.pad_left = 1;
+  const std::vector<std::int8_t> weights(24 * 24 * 9, 3);
+  const std::span<const std::int8_t> all(weights);
+  const std::vector<std::int32_t> bias(24, 5);
+  std::vector<std::uint8_t> in(9 * 9 * 24, 7), out(9 * 9 * 24);
+  std::vector<float> real_in(9 * 9 * 24, 0.5F), real_out(9 * 9 * 24);
+  for (const Rounding rounding : kAllRoundings) {
+    const OutputStage stage = random_stage(rounding, 24, 24, 0, rng);
+    const QuantizedConv2d pointwise(g, all.first(24 * 24), bias, 3, stage);
+    const QuantizedConv2d conv(windowed, all, bias, 3, stage);
+    const QuantizedDepthwiseConv2d depthwise(windowed, all.first(24 * 9), bias, 3, stage);
+    const Grid grid{.scale = 0.1F, .zero_point = 3, .qmin = 0, .qmax = 255};
+    const QuantizedAdd add(make_add_stage(rounding, grid, grid, grid, {0, 255}));
+    const QuantizedGlobalAveragePool mean(81, 24, 3, make_mean_stage(rounding, grid, grid, {0, 255}, 81));
+    const QuantizedSoftmax softmax(24, make_softmax_stage(rounding, 0.1F));
+    DynamicRangeStage real_stage;
+    real_stage.weight_scale = {0.1F};
+    const DynamicRangeConv2d dynamic(windowed, all, real_stage);
+    Scratch scratch(std::max({pointwise.scratch_bytes(1), conv.scratch_bytes(1), dynamic.scratch_bytes(1)}));
+    at_each_level([&](Isa isa) {
+      const int before = allocations;
+      pointwise.run(in.data(), out.data(), 1, 1, scratch.span());
+      conv.run(in.data(), out.data(), 1, 1, scratch.span());
+      depthwise.run(in.data(), out.data(), 1, 1);
+      add.run(in.data(), in.data(), out.data(), 81 * 24, 1);
+      mean.run(in.data(), out.data(), 1, 1);
+      softmax.run(in.data(), out.data(), 81, 1);
+      dynamic.run(real_in.data(), real_out.data(), 1, 1, scratch.span());
+      const int after = allocations;
+      INFO(name_of(isa), " ", name_of(rounding));
+      CHECK(after == before);
+    });
+  }
+  // The counter does count.
+  const int before = allocations;
+  const std::vector<int> one(1);
+  CHECK(allocations == before + 1);
+}
