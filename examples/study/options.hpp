@@ -76,10 +76,10 @@ inline Options preset_options(Preset preset) {
       options.hidden = {16};
       options.batch_norm_momentum = 0.8F;
       options.batch_size = 16;
-      options.first = {.epochs = 2, .learning_rate = 3e-3};
+      options.first = {.epochs = 3, .learning_rate = 3e-3, .final_factor = 0.1};
       options.tune = {};
       options.settle = {.epochs = 1, .learning_rate = 3e-4, .freezes_statistics = true};
-      options.scratch = {.epochs = 1, .learning_rate = 3e-3};
+      options.scratch = options.first;
       options.calibration_images = 32;
       options.compared_images = 8;
       options.latency_runs = 3;
