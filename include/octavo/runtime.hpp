@@ -12,7 +12,9 @@
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 
+using io::load;
 using io::LoadOptions;
+using io::save;
 using io::SaveOptions;
 using runtime::Model;
 using runtime::ModelOptions;
