@@ -47,17 +47,21 @@ struct Zmm {
     return _mm512_set1_epi16(static_cast<short>(value));
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register zero() { return _mm512_setzero_si512(); }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void interleave(Register r0, Register r1, Register r2, Register r3,
-                                                                Register* quad) {
-    const Register a = _mm512_unpacklo_epi8(r0, r1), b = _mm512_unpackhi_epi8(r0, r1);
-    const Register c = _mm512_unpacklo_epi8(r2, r3), d = _mm512_unpackhi_epi8(r2, r3);
-    quad[0] = _mm512_unpacklo_epi16(a, c);
-    quad[1] = _mm512_unpackhi_epi16(a, c);
-    quad[2] = _mm512_unpacklo_epi16(b, d);
-    quad[3] = _mm512_unpackhi_epi16(b, d);
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_bytes(Register a, Register b) {
+    return _mm512_unpacklo_epi8(a, b);
   }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void dot(Register& acc, Register codes, const std::int8_t* weights) {
-    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(*reinterpret_cast<const Register*>(weights)));
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_bytes(Register a, Register b) {
+    return _mm512_unpackhi_epi8(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_words(Register a, Register b) {
+    return _mm512_unpacklo_epi16(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_words(Register a, Register b) {
+    return _mm512_unpackhi_epi16(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register dot(Register acc, Register codes, const Register& weights) {
+    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(weights));
+    return acc;
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register scaled(Register acc, const float* scale) {
     return _mm512_maskz_cvtps_epi32(kAll16,
@@ -95,17 +99,21 @@ struct Ymm {
     return _mm256_set1_epi16(static_cast<short>(value));
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register zero() { return _mm256_setzero_si256(); }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void interleave(Register r0, Register r1, Register r2, Register r3,
-                                                                Register* quad) {
-    const Register a = _mm256_unpacklo_epi8(r0, r1), b = _mm256_unpackhi_epi8(r0, r1);
-    const Register c = _mm256_unpacklo_epi8(r2, r3), d = _mm256_unpackhi_epi8(r2, r3);
-    quad[0] = _mm256_unpacklo_epi16(a, c);
-    quad[1] = _mm256_unpackhi_epi16(a, c);
-    quad[2] = _mm256_unpacklo_epi16(b, d);
-    quad[3] = _mm256_unpackhi_epi16(b, d);
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_bytes(Register a, Register b) {
+    return _mm256_unpacklo_epi8(a, b);
   }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void dot(Register& acc, Register codes, const std::int8_t* weights) {
-    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(*reinterpret_cast<const Register*>(weights)));
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_bytes(Register a, Register b) {
+    return _mm256_unpackhi_epi8(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_words(Register a, Register b) {
+    return _mm256_unpacklo_epi16(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_words(Register a, Register b) {
+    return _mm256_unpackhi_epi16(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register dot(Register acc, Register codes, const Register& weights) {
+    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(weights));
+    return acc;
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register scaled(Register acc, const float* scale) {
     return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(scale)));
@@ -229,6 +237,28 @@ struct Depthwise<Isa::avx512vnni> {
     Finish<Isa::avx512vnni>::run(call.sink, sums, kChannelBlock, 1, channel, count, out, 0);
   }
 
+  template <class Vector>
+  struct Quads {
+    typename Vector::Register quad[4];
+  };
+
+  template <class Vector, class Register = typename Vector::Register>
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Quads<Vector> interleave(Register r0, Register r1, Register r2,
+                                                                         Register r3) {
+    const Register a = Vector::low_bytes(r0, r1), b = Vector::high_bytes(r0, r1);
+    const Register c = Vector::low_bytes(r2, r3), d = Vector::high_bytes(r2, r3);
+    return {{Vector::low_words(a, c), Vector::high_words(a, c), Vector::low_words(b, d), Vector::high_words(b, d)}};
+  }
+
+  // The packed weights of 64 channels: [column][output row][quad]. A narrower vector uses the front of each quad.
+  struct ColumnWeights {
+    alignas(64) std::int8_t bytes[3][2][4][64];
+  };
+  template <class Register>
+  OCTAVO_INLINE static const Register& as(const std::int8_t (&bytes)[64]) {
+    return *reinterpret_cast<const Register*>(bytes);
+  }
+
   // 3x3: output rows y (and y + 1, stride 1) of channels [c, c + Vector::kCodes).
   template <class Vector, bool Fast, int Rows, int Step>
   OCTAVO_TARGET_AVX512VNNI static void columns(const DepthwiseCall& call, std::int64_t y, std::int64_t c) {
@@ -236,52 +266,57 @@ struct Depthwise<Isa::avx512vnni> {
     const ConvGeometry& g = *call.geometry;
     const Writer<Vector, Fast> writer(call, c);
     const std::int64_t top = y * g.window.stride_h - g.window.pad_top;
-    const std::uint8_t* row[4];
-    for (int i = 0; i < 4; ++i) row[i] = call.row(top + (Rows == 2 || i < 3 ? i : 2)) + c;
+    const std::uint8_t* const r0 = call.row(top) + c;
+    const std::uint8_t* const r1 = call.row(top + 1) + c;
+    const std::uint8_t* const r2 = call.row(top + 2) + c;
+    const std::uint8_t* const r3 = Rows == 2 ? call.row(top + 3) + c : r2;
     const Register outside = Vector::fill(*call.zero_row);
-    const auto column = [&](std::int64_t x, Register* quad) OCTAVO_TARGET_AVX512VNNI {
-      if (x < 0 || x >= g.in_w) {
-        quad[0] = quad[1] = quad[2] = quad[3] = outside;
-        return;
-      }
-      const std::int64_t at = x * g.in_c;
-      const Register r2 = Vector::load(row[2] + at, writer.mask);
-      Vector::interleave(Vector::load(row[0] + at, writer.mask), Vector::load(row[1] + at, writer.mask), r2,
-                         Rows == 2 ? Vector::load(row[3] + at, writer.mask) : r2, quad);
+    const std::int64_t width = g.in_w, channels = g.in_c;
+    const __mmask64 mask = writer.mask;
+    const auto column = [=](std::int64_t x) OCTAVO_TARGET_AVX512VNNI {
+      if (x < 0 || x >= width) return Quads<Vector>{{outside, outside, outside, outside}};
+      const std::int64_t at = x * channels;
+      const Register third = Vector::load(r2 + at, mask);
+      return interleave<Vector>(Vector::load(r0 + at, mask), Vector::load(r1 + at, mask), third,
+                                Rows == 2 ? Vector::load(r3 + at, mask) : third);
     };
-    const std::int8_t* weights = call.weights->columns.data() + c / kChannelBlock * 6 * 256;
+    const auto& w = *reinterpret_cast<const ColumnWeights*>(call.weights->columns.data() + c / kChannelBlock * 6 * 256);
     const std::int64_t stride = Step != 0 ? Step : g.window.stride_w;
+    const std::int64_t out_w = g.out_w;
+    const std::int64_t pixel_bytes = g.out_c * (call.sink.kind == Sink::Kind::real ? 4 : 1);
+    auto* upper_out = static_cast<std::uint8_t*>(call.output(y, 0, c));
+    auto* lower_out = static_cast<std::uint8_t*>(call.output(y + Rows - 1, 0, c));
     std::int64_t in_x = -g.window.pad_left;
-    Register left[4], middle[4], right[4];
-    column(in_x, left);
-    column(in_x + 1, middle);
-    for (std::int64_t x = 0; x < g.out_w; ++x, in_x += stride) {
-      column(in_x + 2, right);
+    Quads<Vector> left = column(in_x), middle = column(in_x + 1);
+    for (std::int64_t x = 0; x < out_w; ++x, in_x += stride) {
+      const Quads<Vector> right = column(in_x + 2);
       Register upper[4], lower[4];
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
-        const std::int8_t* w = weights + 64 * i;
-        upper[i] = writer.start(i);
-        Vector::dot(upper[i], left[i], w);
-        Vector::dot(upper[i], middle[i], w + 512);
-        Vector::dot(upper[i], right[i], w + 1024);
+        const Register start = writer.start(i);
+        Register acc = Vector::dot(start, left.quad[i], as<Register>(w.bytes[0][0][i]));
+        acc = Vector::dot(acc, middle.quad[i], as<Register>(w.bytes[1][0][i]));
+        upper[i] = Vector::dot(acc, right.quad[i], as<Register>(w.bytes[2][0][i]));
         if constexpr (Rows == 2) {
-          lower[i] = writer.start(i);
-          Vector::dot(lower[i], left[i], w + 256);
-          Vector::dot(lower[i], middle[i], w + 768);
-          Vector::dot(lower[i], right[i], w + 1280);
+          acc = Vector::dot(start, left.quad[i], as<Register>(w.bytes[0][1][i]));
+          acc = Vector::dot(acc, middle.quad[i], as<Register>(w.bytes[1][1][i]));
+          lower[i] = Vector::dot(acc, right.quad[i], as<Register>(w.bytes[2][1][i]));
         }
       }
-      writer.write(upper, call.output(y, x, c));
-      if constexpr (Rows == 2) writer.write(lower, call.output(y + 1, x, c));
-        // What the next pixel shares with this one stays in registers.
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        if constexpr (Step == 1) left[i] = middle[i], middle[i] = right[i];
-        if constexpr (Step == 2) left[i] = right[i];
+      writer.write(upper, upper_out);
+      upper_out += pixel_bytes;
+      if constexpr (Rows == 2) {
+        writer.write(lower, lower_out);
+        lower_out += pixel_bytes;
       }
-      if constexpr (Step == 0) column(in_x + stride, left);
-      if constexpr (Step != 1) column(in_x + stride + 1, middle);
+      // What the next pixel shares with this one stays in registers.
+      if constexpr (Step == 1) {
+        left = middle;
+        middle = right;
+      } else {
+        left = Step == 2 ? right : column(in_x + stride);
+        middle = column(in_x + stride + 1);
+      }
     }
   }
 
@@ -304,10 +339,10 @@ struct Depthwise<Isa::avx512vnni> {
           const std::int64_t n = std::min(t + i, count - 1);
           tap[i] = Vector::load(call.pixel(y, x, n / g.window.kernel_w, n % g.window.kernel_w) + c, writer.mask);
         }
-        Register quad[4];
-        Vector::interleave(tap[0], tap[1], tap[2], tap[3], quad);
+        const Quads<Vector> quads = interleave<Vector>(tap[0], tap[1], tap[2], tap[3]);
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) Vector::dot(acc[i], quad[i], weights + t * 64 + 64 * i);
+        for (int i = 0; i < 4; ++i)
+          acc[i] = Vector::dot(acc[i], quads.quad[i], *reinterpret_cast<const Register*>(weights + t * 64 + 64 * i));
       }
       writer.write(acc, call.output(y, x, c));
     }
