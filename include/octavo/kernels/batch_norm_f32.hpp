@@ -196,9 +196,10 @@ inline void affine_clamp_forward_f32(const float* x, std::int64_t rows, std::int
   auto pass = level.forward;
   if (f.grid != nullptr)
     pass = f.ties == Ties::even ? level.forward_even : f.ties == Ties::up ? level.forward_up : level.forward_away;
+  const bool stream = y != x && detail::streams_f32(y, rows, channels);
   parallel_for(rows, detail::threads_for(rows * channels, threads),
                [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-                 pass(x + begin * channels, end - begin, channels, f, y + begin * channels);
+                 pass(x + begin * channels, end - begin, channels, f, y + begin * channels, stream);
                });
 }
 
@@ -219,10 +220,11 @@ inline void affine_clamp_backward_input_f32(const float* x, const float* dy, std
                                             const AffineClamp& f, const float* p, const float* q, const float* r,
                                             float* dx, int threads) {
   const detail::ChannelLevelF32 level = detail::channel_level_f32();
+  const bool stream = dx != dy && dx != x && detail::streams_f32(dx, rows, channels);
   parallel_for(rows, detail::threads_for(rows * channels, threads),
                [&](std::int64_t begin, std::int64_t end, int /*part*/) {
                  const std::int64_t at = begin * channels;
-                 level.backward_input(x + at, dy + at, end - begin, channels, f, p, q, r, dx + at);
+                 level.backward_input(x + at, dy + at, end - begin, channels, f, p, q, r, dx + at, stream);
                });
 }
 

@@ -168,7 +168,7 @@ class DepthwiseConv2dF32 : public detail::PreparedF32 {
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {
     require_scratch("depthwise_conv2d", scratch, scratch_bytes(threads));
     const detail::DepthwiseSizesF32 s(g_);
-    const detail::DepthwiseOutputF32 f{bias(), low_, high_};
+    const detail::DepthwiseOutputF32 f{bias(), low_, high_, false};
     const std::size_t part_bytes = scratch_bytes(1);
     parallel_for(batch * g_.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
       std::byte* mine = scratch.data() + static_cast<std::size_t>(part) * part_bytes;

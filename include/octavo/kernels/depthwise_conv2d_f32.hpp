@@ -130,6 +130,15 @@ struct DepthwiseSizesF32 {
     }
   }
 
+  // The input row behind the last that output row y reads.
+  [[nodiscard]] std::int64_t next_input_row(std::int64_t y) const {
+    return std::clamp<std::int64_t>(y * w.stride_h - w.pad_top + (w.kernel_h - 1) * w.dilation_h + 1, 0, g.in_h);
+  }
+  // The output row behind the last that reads input row iy.
+  [[nodiscard]] std::int64_t next_output_row(std::int64_t iy) const {
+    return std::clamp<std::int64_t>((iy + w.pad_top) / w.stride_h + 1, 0, g.out_h);
+  }
+
   // The taps that lead from dy's image to input row iy, columns phase, phase + stride_w, ...
   void input_row(std::int64_t iy, std::int64_t phase, const float* dy, const float* weights, LineTapsF32& taps) const {
     taps.clear();
@@ -184,6 +193,7 @@ class DepthwiseRowsF32 {
 // The functions of one level. The drivers below are compiled once.
 struct DepthwiseLevelF32 {
   std::string_view name;
+  std::int64_t lanes;
   decltype(&DepthwiseRunF32<Isa::scalar>::run) run;
   decltype(&DepthwiseRunF32<Isa::scalar>::weight_gradient) weight_gradient;
 };
@@ -192,15 +202,25 @@ struct DepthwiseOutputF32 {
   const float* bias = nullptr;
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
+  bool stream = false;
 };
 
 template <Isa Level>
 struct SelectDepthwiseF32 {
   static DepthwiseLevelF32 run() {
     using Run = DepthwiseRunF32<Level>;
-    return {Run::kName, &Run::run, &Run::weight_gradient};
+    return {Run::kName, Run::V::kLanes, &Run::run, &Run::weight_gradient};
   }
 };
+
+// The `floats` behind `from`, but not behind `end`, in `steps` steps.
+inline AheadF32 ahead_f32(const float* from, const float* end, std::int64_t floats, std::int64_t steps) {
+  AheadF32 ahead;
+  ahead.next = from;
+  ahead.lines = std::clamp<std::int64_t>(end - from, 0, floats) / 16;
+  ahead.lines_a_step = (ahead.lines + steps - 1) / std::max<std::int64_t>(steps, 1);
+  return ahead;
+}
 
 // Output rows [begin, end) of a batch, counted image after image.
 inline void depthwise_lines_f32(const DepthwiseLevelF32& level, const DepthwiseSizesF32& s, const float* x,
@@ -208,12 +228,17 @@ inline void depthwise_lines_f32(const DepthwiseLevelF32& level, const DepthwiseS
                                 LineTapsF32 taps, DepthwiseRowsF32 rows, float* y) {
   const ConvGeometry& g = s.g;
   const std::int64_t step = s.w.stride_w * s.c;
+  const std::int64_t row = g.in_w * g.in_c;
+  const float* x_end = x + (end + g.out_h - 1) / g.out_h * g.in_size();
   for (std::int64_t line = begin; line < end; ++line) {
-    rows.start(x + line / g.out_h * g.in_size());
+    const float* image = x + line / g.out_h * g.in_size();
+    AheadF32 ahead = ahead_f32(image + s.next_input_row(line % g.out_h) * row, x_end, s.w.stride_h * row,
+                               g.out_w / 8 * s.c / level.lanes);
+    rows.start(image);
     s.output_row(line % g.out_h, w, taps, rows);
     float* out = y + line * g.out_w * s.c;
     taps.for_each_run(g.out_w, step, [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
-      level.run(t, count, to - from, s.c, step, s.c, f.bias, f.low, f.high, out + from * s.c);
+      level.run(t, count, to - from, s.c, step, s.c, f.bias, f.low, f.high, out + from * s.c, f.stream, ahead);
     });
   }
 }
@@ -223,6 +248,7 @@ inline void depthwise_forward_f32(const DepthwiseSizesF32& s, std::int64_t batch
   const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
   DepthwiseOutputF32 output;
   output.bias = bias;
+  output.stream = streams_f32(y, batch * s.g.out_h * s.g.out_w, s.c);
   parallel_for(batch * s.g.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
     OwnLineTapsF32 taps(s.w);
     const DepthwiseRowsF32 rows(s,
@@ -236,6 +262,8 @@ inline void depthwise_input_gradient_f32(const DepthwiseSizesF32& s, std::int64_
   const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
   const ConvGeometry& g = s.g;
   constexpr float infinity = std::numeric_limits<float>::infinity();
+  const bool stream = s.multiplier == 1 && streams_f32(dx, batch * g.in_h * g.in_w, s.c);
+  const std::int64_t phases = std::min(s.w.stride_w, g.in_w);
   parallel_for(batch * g.in_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
     OwnLineTapsF32 own(s.w);
     LineTapsF32 taps = own.view();
@@ -243,13 +271,16 @@ inline void depthwise_input_gradient_f32(const DepthwiseSizesF32& s, std::int64_
     for (std::int64_t line = begin; line < end; ++line) {
       float* row = dx + line * g.in_w * g.in_c;
       float* out = s.multiplier == 1 ? row : repeated;
-      for (std::int64_t phase = 0; phase < std::min(s.w.stride_w, g.in_w); ++phase) {
+      const float* next = dy + line / g.in_h * g.out_size() + s.next_output_row(line % g.in_h) * g.out_w * s.c;
+      AheadF32 ahead = ahead_f32(next, dy + (end + g.in_h - 1) / g.in_h * g.out_size(), g.out_w * s.c / s.w.stride_h,
+                                 g.in_w / 8 * s.c / level.lanes);
+      for (std::int64_t phase = 0; phase < phases; ++phase) {
         s.input_row(line % g.in_h, phase, dy + line / g.in_h * g.out_size(), w, taps);
         const std::int64_t step = s.w.stride_w * s.c;
         taps.for_each_run(ceiling_quotient(g.in_w - phase, s.w.stride_w), s.c,
                           [&](const TapF32* t, int count, std::int64_t from, std::int64_t to) {
                             level.run(t, count, to - from, s.c, s.c, step, nullptr, -infinity, infinity,
-                                      out + phase * s.c + from * step);
+                                      out + phase * s.c + from * step, stream, ahead);
                           });
       }
       if (s.multiplier == 1) continue;
@@ -277,8 +308,15 @@ inline void depthwise_weight_gradient_f32(const DepthwiseSizesF32& s, std::int64
     float* sums = workspace.floats(Workspace::Slot::partial, part, 2 * size);
     float* image_sums = sums + size;
     std::fill(sums, sums + 2 * size, 0.0F);
+    const float* x_end = x + (end + g.out_h - 1) / g.out_h * g.in_size();
+    const std::int64_t row = g.in_w * g.in_c;
     for (std::int64_t line = begin; line < end; ++line) {
-      rows.start(x + line / g.out_h * g.in_size());
+      const float* image = x + line / g.out_h * g.in_size();
+      const float* next_dy = dy + (line + 1) * g.out_w * s.c;
+      const std::int64_t steps = g.out_w * s.c / level.lanes;
+      AheadF32 ahead[2] = {ahead_f32(image + s.next_input_row(line % g.out_h) * row, x_end, s.w.stride_h * row, steps),
+                           ahead_f32(next_dy, dy + end * g.out_w * s.c, g.out_w * s.c, steps)};
+      rows.start(image);
       s.output_row(line % g.out_h, dw, taps, rows);
       const float* g_row = dy + line * g.out_w * s.c;
       const std::int64_t step = s.w.stride_w * s.c;
@@ -287,7 +325,7 @@ inline void depthwise_weight_gradient_f32(const DepthwiseSizesF32& s, std::int64
           int next = first + 1;
           while (next < count && t[next].index == t[next - 1].index + 1) ++next;
           level.weight_gradient(t + first, next - first, to - from, s.c, step, g_row + from * s.c,
-                                image_sums + t[first].index * s.c);
+                                image_sums + t[first].index * s.c, ahead);
           first = next;
         }
       });

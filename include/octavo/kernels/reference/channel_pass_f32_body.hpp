@@ -1,8 +1,8 @@
 // octavo/kernels/reference/channel_pass_f32_body.hpp: passes over a [rows][channels] matrix, included once a level.
 //
 // No include guard: OCTAVO_DETAIL_LEVEL and OCTAVO_DETAIL_TARGET name the level; without them this file is empty.
-// Reductions take eight rows at a time, so that memory is read in order and a running sum is loaded and stored once for
-// eight additions.
+// Reductions take eight rows at a time: a running sum is loaded and stored once for eight additions, and the values of
+// rows that follow are prefetched in the order in which they will be read.
 #ifdef OCTAVO_DETAIL_LEVEL
 
 namespace octavo {
@@ -46,7 +46,7 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   // dx = p[c] * g + q[c] * x + r[c]; q and r null: dx = p[c] * g.
   OCTAVO_DETAIL_TARGET static void backward_input(const float* x, const float* dy, std::int64_t rows,
                                                   std::int64_t channels, const AffineClamp& f, const float* p,
-                                                  const float* q, const float* r, float* dx) {
+                                                  const float* q, const float* r, float* dx, bool stream) {
     Gate gate;
     Gate::prepare(f, gate);
     for (std::int64_t row = 0; row < rows; ++row, x += channels, dy += channels, dx += channels)
@@ -56,27 +56,29 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
         const Register g = gate.pass(z_of(value, f, c, count), get(dy + c, count));
         Register result = V::zero();
         if (q != nullptr) result = V::fma(get(q + c, count), value, get(r + c, count));
-        put(dx + c, V::fma(get(p + c, count), g, result), count);
+        put(dx + c, V::fma(get(p + c, count), g, result), count, stream);
       }
+    V::fence();
   }
 
   // y = u, the clamped affine value.
   OCTAVO_DETAIL_TARGET static void forward(const float* x, std::int64_t rows, std::int64_t channels,
-                                           const AffineClamp& f, float* y) {
+                                           const AffineClamp& f, float* y, bool stream) {
     const Register low = V::set(f.low);
     const Register high = V::set(f.high);
     for (std::int64_t row = 0; row < rows; ++row, x += channels, y += channels)
       for (std::int64_t c = 0; c < channels; c += V::kLanes) {
         const std::int64_t count = channels - c;
         const Register z = z_of(get(x + c, count), f, c, count);
-        put(y + c, V::min(high, V::max(low, z)), count);
+        put(y + c, V::min(high, V::max(low, z)), count, stream);
       }
+    V::fence();
   }
 
   // y = fake_quantize(u).
   template <Ties kTies>
   OCTAVO_DETAIL_TARGET static void forward_quantized(const float* x, std::int64_t rows, std::int64_t channels,
-                                                     const AffineClamp& f, float* y) {
+                                                     const AffineClamp& f, float* y, bool stream) {
     const Register low = V::set(f.low);
     const Register high = V::set(f.high);
     Quantizer quantizer;
@@ -85,8 +87,9 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
       for (std::int64_t c = 0; c < channels; c += V::kLanes) {
         const std::int64_t count = channels - c;
         const Register z = z_of(get(x + c, count), f, c, count);
-        put(y + c, quantizer.template apply<kTies>(V::min(high, V::max(low, z))), count);
+        put(y + c, quantizer.template apply<kTies>(V::min(high, V::max(low, z))), count, stream);
       }
+    V::fence();
   }
 
  private:
@@ -117,15 +120,25 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
     else
       V::store(p, x, count);
   }
+  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count, bool stream) {
+    if (stream)
+      V::stream(p, x);
+    else
+      put(p, x, count);
+  }
   OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register z_of(Register x, const AffineClamp& f, std::int64_t c,
                                                           std::int64_t count) {
     return V::fma(get(f.multiplier + c, count), x, get(f.offset + c, count));
   }
 
+  // Floats from a value to its like some groups of eight rows later, at least 4 KiB.
+  static std::int64_t distance(std::int64_t channels) { return 8 * channels * (1 + 1024 / (8 * channels)); }
+
   template <int Rows>
   OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void statistics_rows(const float* x, std::int64_t channels,
                                                                  const float* shift, float* sum, float* sum2,
                                                                  float* minimum, float* maximum) {
+    const std::int64_t ahead = distance(channels);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
       const Register origin = get(shift + c, count);
@@ -135,6 +148,7 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
       Register most = get(maximum + c, count);
 #pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
+        if (Rows > 1) prefetch_f32(x + r * channels + c, ahead);
         const Register value = get(x + r * channels + c, count);
         const Register d = V::sub(value, origin);
         s = V::add(s, d);
@@ -151,11 +165,15 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
 
   template <int Rows>
   OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void sum_rows(const float* x, std::int64_t channels, float* sum) {
+    const std::int64_t ahead = distance(channels);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
       Register s = get(sum + c, count);
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) s = V::add(s, get(x + r * channels + c, count));
+      for (int r = 0; r < Rows; ++r) {
+        if (Rows > 1) prefetch_f32(x + r * channels + c, ahead);
+        s = V::add(s, get(x + r * channels + c, count));
+      }
       put(sum + c, s, count);
     }
   }
@@ -164,6 +182,7 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void backward_sum_rows(const float* x, const float* dy,
                                                                    std::int64_t channels, const AffineClamp& f,
                                                                    const Gate& gate, float* sum_g, float* sum_gx) {
+    const std::int64_t ahead = distance(channels);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
       Register s = get(sum_g + c, count);
@@ -172,6 +191,8 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
       const Register offset = get(f.offset + c, count);
 #pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
+        if (Rows > 1) prefetch_f32(x + r * channels + c, ahead);
+        if (Rows > 1) prefetch_f32(dy + r * channels + c, ahead);
         const Register value = get(x + r * channels + c, count);
         const Register g = gate.pass(V::fma(multiplier, value, offset), get(dy + r * channels + c, count));
         s = V::add(s, g);

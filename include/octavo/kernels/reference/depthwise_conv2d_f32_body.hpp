@@ -18,28 +18,32 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
 
   // For a run of `pixels`, all of whose taps are inside the image:
   //   out[x * out_step + c] = clamp(bias[c] + sum over t of taps[t].in[x * in_step + c] * taps[t].weights[c])
-  // Eight pixels at a time share the weights; they are next to each other in memory.
+  // Eight pixels at a time share the weights; they are next to each other in memory. `ahead` is prefetched on the way;
+  // `stream` writes around the caches.
   OCTAVO_DETAIL_TARGET static void run(const TapF32* taps, int tap_count, std::int64_t pixels, std::int64_t channels,
                                        std::int64_t in_step, std::int64_t out_step, const float* bias, float low,
-                                       float high, float* out) {
+                                       float high, float* out, bool stream, AheadF32& ahead) {
     std::int64_t x = 0;
     for (; x + 8 <= pixels; x += 8)
-      pixels_of<8>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step);
-    for (; x + 3 <= pixels; x += 3)
-      pixels_of<3>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step);
+      pixels_of<8>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step, stream, ahead);
+    for (; x + 4 <= pixels; x += 4)
+      pixels_of<4>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step, stream, ahead);
     for (; x < pixels; ++x)
-      pixels_of<1>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step);
+      pixels_of<1>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step, stream, ahead);
+    if (stream) V::fence();
   }
 
   // dw[t * channels + c] += sum over x of taps[t].in[x * in_step + c] * dy[x * channels + c]. The taps' weights are not
-  // read.
+  // read; ahead[0] and ahead[1] are prefetched on the way.
   OCTAVO_DETAIL_TARGET static void weight_gradient(const TapF32* taps, int tap_count, std::int64_t pixels,
                                                    std::int64_t channels, std::int64_t in_step, const float* dy,
-                                                   float* dw) {
+                                                   float* dw, AheadF32* ahead) {
     int t = 0;
-    for (; t + 9 <= tap_count; t += 9) gradient_of<9>(taps + t, pixels, channels, in_step, dy, dw + t * channels);
-    for (; t + 3 <= tap_count; t += 3) gradient_of<3>(taps + t, pixels, channels, in_step, dy, dw + t * channels);
-    for (; t < tap_count; ++t) gradient_of<1>(taps + t, pixels, channels, in_step, dy, dw + t * channels);
+    for (; t + 9 <= tap_count; t += 9)
+      gradient_of<9>(taps + t, pixels, channels, in_step, dy, dw + t * channels, ahead);
+    for (; t + 3 <= tap_count; t += 3)
+      gradient_of<3>(taps + t, pixels, channels, in_step, dy, dw + t * channels, ahead);
+    for (; t < tap_count; ++t) gradient_of<1>(taps + t, pixels, channels, in_step, dy, dw + t * channels, ahead);
   }
 
  private:
@@ -57,11 +61,12 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
   OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void pixels_of(const TapF32* taps, int tap_count, std::int64_t x,
                                                            std::int64_t channels, std::int64_t in_step,
                                                            std::int64_t out_step, const float* bias, float low,
-                                                           float high, float* out) {
+                                                           float high, float* out, bool stream, AheadF32& ahead) {
     const Register least = V::set(low);
     const Register most = V::set(high);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
+      if (Pixels == 8) ahead.step();
       Register sum[static_cast<std::size_t>(Pixels)];
       const Register start = bias != nullptr ? get(bias + c, count) : V::zero();
 #pragma GCC unroll 8
@@ -73,14 +78,20 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
         for (int i = 0; i < Pixels; ++i) sum[i] = V::fma(get(in + i * in_step, count), w, sum[i]);
       }
 #pragma GCC unroll 8
-      for (int i = 0; i < Pixels; ++i) put(out + i * out_step + c, V::min(most, V::max(least, sum[i])), count);
+      for (int i = 0; i < Pixels; ++i) {
+        const Register result = V::min(most, V::max(least, sum[i]));
+        if (stream)
+          V::stream(out + i * out_step + c, result);
+        else
+          put(out + i * out_step + c, result, count);
+      }
     }
   }
 
   template <int Taps>
   OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void gradient_of(const TapF32* taps, std::int64_t pixels,
                                                              std::int64_t channels, std::int64_t in_step,
-                                                             const float* dy, float* dw) {
+                                                             const float* dy, float* dw, AheadF32* ahead) {
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
       Register sum[static_cast<std::size_t>(Taps)];
@@ -91,6 +102,10 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
         in[t] = taps[t].in + c;
       }
       for (std::int64_t x = 0; x < pixels; ++x) {
+        if (Taps == 9) {
+          ahead[0].step();
+          ahead[1].step();
+        }
         const Register g = get(dy + x * channels + c, count);
 #pragma GCC unroll 9
         for (int t = 0; t < Taps; ++t) sum[t] = V::fma(get(in[t] + x * in_step, count), g, sum[t]);

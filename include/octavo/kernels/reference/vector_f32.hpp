@@ -17,6 +17,34 @@ namespace detail {
 template <Isa Level>
 struct VectorF32 : VectorF32<fallback_of(Level)> {};
 
+// Whether a result of `rows` x `channels` floats should be written around the caches: it will have left them before it
+// is read again, and a cached store would first read what it overwrites. Only whole lines can be.
+inline bool streams_f32(const float* out, std::int64_t rows, std::int64_t channels) {
+  constexpr std::int64_t too_large = 1 << 22;
+  return rows * channels >= too_large && channels % 16 == 0 && reinterpret_cast<std::uintptr_t>(out) % 64 == 0;
+}
+
+// A hint to bring the line `floats` behind p into the caches; the address may be any.
+OCTAVO_INLINE void prefetch_f32(const float* p, std::int64_t floats) {
+  const auto address = reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(floats) * sizeof(float);
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
+}
+
+// A stretch of memory that is needed soon, brought in a few lines at a time: what reads many rows at once is too many
+// streams for the hardware's prefetchers.
+struct AheadF32 {
+  const float* next = nullptr;
+  std::int64_t lines = 0;
+  std::int64_t lines_a_step = 0;
+
+  OCTAVO_INLINE void step() {
+    const std::int64_t now = lines < lines_a_step ? lines : lines_a_step;
+    for (std::int64_t i = 0; i < now; ++i) prefetch_f32(next, 16 * i);
+    next += 16 * now;
+    lines -= now;
+  }
+};
+
 template <>
 struct VectorF32<Isa::scalar> {
   using Type = float;
@@ -30,6 +58,8 @@ struct VectorF32<Isa::scalar> {
   static void store(float* p, Type x, std::int64_t count) {
     if (count > 0) *p = x;
   }
+  static void stream(float* p, Type x) { *p = x; }
+  static void fence() {}
 
   static Type add(Type a, Type b) { return a + b; }
   static Type sub(Type a, Type b) { return a - b; }
