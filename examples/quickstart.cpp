@@ -24,9 +24,9 @@ int main() {
   oc::fit(qat, train, {.epochs = 1, .optimizer = oc::Adam{.learning_rate = 1e-4}});
 
   auto int8 = oc::convert(qat, {.labels = train.class_names()});
-  oc::io::save(int8, "clothes", {.preprocessing = oc::to_text(*train.preprocessing())});
+  oc::save(int8, "clothes", {.preprocessing = oc::to_text(*train.preprocessing())});
 
-  const auto deployed = oc::io::load("clothes");  // all that a deployed program does: see deploy.cpp
+  const auto deployed = oc::load("clothes");  // all that a deployed program does: see deploy.cpp
   std::vector<float> image(32 * 32), scores(static_cast<std::size_t>(train.classes()));
   int right = 0;
   for (int i = 0; i < test.size(); ++i) {
