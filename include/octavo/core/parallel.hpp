@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "../config.hpp"
@@ -32,19 +34,23 @@ inline int default_threads() {
 // Calls body(begin, end, part) for `parts` = min(threads, n) contiguous ranges that cover [0, n), part = 0.. in order
 // of begin; all have returned when this returns. threads < 1 counts as 1. The first exception (by part) is rethrown.
 template <class Body>
-void parallel_for(std::int64_t n, int threads, Body&& body) {
+void parallel_for(std::int64_t n, int threads, Body&& body);
+
+namespace detail {
+
+// The loop without its type: each loop of the library instantiates two lines, not the threads' machinery.
+using RangeFunction = void (*)(void* body, std::int64_t begin, std::int64_t end, int part);
+
+__attribute__((noinline)) inline void run_ranges(std::int64_t n, int threads, RangeFunction function, void* body) {
   const int parts = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), n));
   if (parts <= 0) return;
-  if (parts == 1) {
-    body(std::int64_t{0}, n, 0);
-    return;
-  }
+  if (parts == 1) return function(body, 0, n, 0);
   std::mutex guard;  // taken on failure only
   std::exception_ptr error;
   int failed_part = parts;
   const auto run_part = [&](int part) noexcept {
     try {
-      body(n * part / parts, n * (part + 1) / parts, part);
+      function(body, n * part / parts, n * (part + 1) / parts, part);
     } catch (...) {
       const std::lock_guard lock(guard);
       if (part < failed_part) error = std::current_exception(), failed_part = part;
@@ -61,6 +67,19 @@ void parallel_for(std::int64_t n, int threads, Body&& body) {
   for (std::thread& member : team) member.join();
 #endif
   if (error) std::rethrow_exception(error);
+}
+
+}  // namespace detail
+
+template <class Body>
+void parallel_for(std::int64_t n, int threads, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  detail::run_ranges(
+      n, threads,
+      [](void* erased, std::int64_t begin, std::int64_t end, int part) {
+        (*static_cast<Plain*>(erased))(begin, end, part);
+      },
+      const_cast<void*>(static_cast<const void*>(std::addressof(body))));
 }
 
 }  // namespace OCTAVO_ABI_TAG
