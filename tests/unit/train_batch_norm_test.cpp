@@ -131,3 +131,34 @@ TEST_CASE("frozen layers and ranges stay when statistics are measured") {
     if (after.numbers[i].name.ends_with("/output_quantizer"))
       CHECK(after.numbers[i].numbers == before.numbers[i].numbers);
 }
+
+TEST_CASE("ranges and statistics stand still from the epoch or the step that was asked for") {
+  const Dataset data = patterns(64, 1);
+  nn::Graph model = compress::quantize_model(small_model());
+  FitOptions options = train_support::quiet(3);
+  options.batch_size = 32;  // two steps an epoch
+  options.quantization_freeze = {.observers_at_epoch = 1, .batch_norm_at_step = 4};
+  std::vector<ModelState> states;
+  options.on_epoch_end.push_back([&](EpochEnd& end) { states.push_back(model_state(end.model)); });
+  fit(model, data, options);
+  REQUIRE(states.size() == 3);
+  const auto numbers = [&](std::size_t epoch, const std::string& name) {
+    for (const NamedNumbers& one : states[epoch].numbers)
+      if (one.name == name) return one.numbers;
+    return std::vector<double>();
+  };
+  const auto moving_mean = [&](std::size_t epoch) {
+    for (const NamedArray& one : states[epoch].parameters)
+      if (one.name == "bn1/moving_mean") return one.values;
+    return Tensor();
+  };
+  // The first number tells whether a quantizer observes; the rest is its range.
+  REQUIRE(numbers(0, "relu1/output_quantizer").size() > 4);
+  CHECK(numbers(0, "relu1/output_quantizer")[0] == 1.0);
+  CHECK(numbers(1, "relu1/output_quantizer")[0] == 0.0);
+  CHECK(numbers(1, "relu1/output_quantizer") == numbers(2, "relu1/output_quantizer"));
+  CHECK(numbers(1, "bn1/statistics_frozen") == std::vector<double>{0.0});
+  CHECK(numbers(2, "bn1/statistics_frozen") == std::vector<double>{1.0});
+  CHECK(moving_mean(0) != moving_mean(1));
+  CHECK(moving_mean(1) == moving_mean(2));
+}

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "octavo/nn/models/mobilenet_v2.hpp"
 #include "train_support.hpp"
 
 using namespace octavo;
@@ -112,4 +113,26 @@ TEST_CASE("features are not kept where that would be wrong") {
     nn::Graph was = before;
     CHECK(model.layer<nn::Conv2D>("conv1").kernel().value != was.layer<nn::Conv2D>("conv1").kernel().value);
   }
+}
+
+TEST_CASE("a frozen MobileNetV2 computes each image once; its head trains as it would without") {
+  Rng random(8);
+  std::vector<float> pixels(24 * 32 * 32 * 3);
+  for (float& value : pixels) value = random.uniform(-1.0F, 1.0F);
+  std::vector<std::int32_t> labels(24);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 3);
+  const auto images = std::make_shared<CountingSource>(tensor_dataset({32, 32, 3}, pixels, labels));
+  nn::Graph kept = nn::mobilenet_v2({.input = {32, 32, 3}, .alpha = 0.35, .hidden = {8}, .classes = 3});
+  kept.freeze();
+  kept.unfreeze("dense");
+  nn::Graph plain = kept;
+  FitOptions options = quiet(3);
+  options.batch_size = 8;
+  options.optimizer = Adam{.learning_rate = 1e-2};
+  fit(kept, Dataset(images), options);
+  CHECK(images->loads == 24);
+  options.keep_features = false;
+  fit(plain, Dataset(images), options);
+  CHECK(images->loads == 24 + 3 * 24);
+  CHECK(largest_difference(kept, plain) < 1e-4);
 }

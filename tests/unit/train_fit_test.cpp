@@ -56,6 +56,8 @@ TEST_CASE("the same seed and threads give the same bits; another seed does not")
     nn::Graph model = small_model(0.2F);
     FitOptions options = quiet(2);
     options.seed = seed;
+    options.threads = 2;
+    options.loader_threads = static_cast<int>(seed % 3);
     options.augmentation = {.horizontal_flip = true};
     fit(model, training, options);
     return model;
