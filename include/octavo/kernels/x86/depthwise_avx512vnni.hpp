@@ -67,9 +67,14 @@ struct Zmm {
     return _mm512_maskz_cvtps_epi32(kAll16,
                                     _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc), _mm512_loadu_ps(scale)));
   }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register pack(const Register* q, Register zero_point) {
-    return _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zero_point),
-                               _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zero_point));
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_words(Register a, Register b) {
+    return _mm512_packs_epi32(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register add_words(Register a, Register b) {
+    return _mm512_adds_epi16(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_codes(Register a, Register b) {
+    return _mm512_packus_epi16(a, b);
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register clamp(Register v, Register low, Register high) {
     return _mm512_min_epu8(_mm512_max_epu8(v, low), high);
@@ -118,9 +123,14 @@ struct Ymm {
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register scaled(Register acc, const float* scale) {
     return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(scale)));
   }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register pack(const Register* q, Register zero_point) {
-    return _mm256_packus_epi16(_mm256_adds_epi16(_mm256_packs_epi32(q[0], q[1]), zero_point),
-                               _mm256_adds_epi16(_mm256_packs_epi32(q[2], q[3]), zero_point));
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_words(Register a, Register b) {
+    return _mm256_packs_epi32(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register add_words(Register a, Register b) {
+    return _mm256_adds_epi16(a, b);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_codes(Register a, Register b) {
+    return _mm256_packus_epi16(a, b);
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register clamp(Register v, Register low, Register high) {
     return _mm256_min_epu8(_mm256_max_epu8(v, low), high);
@@ -197,6 +207,7 @@ struct Depthwise<Isa::avx512vnni> {
     const DepthwiseCall& call;
     std::int64_t channel, count;
     __mmask64 mask;
+    bool offset, narrow;  // what a layer does not need is skipped
     typename Vector::Register zero_point, low, high;
 
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE Writer(const DepthwiseCall& c, std::int64_t first)
@@ -204,6 +215,8 @@ struct Depthwise<Isa::avx512vnni> {
           channel(first),
           count(std::min(Vector::kCodes, c.geometry->out_c - first)),
           mask(mask64(count)),
+          offset(c.sink.zero_point != 0),
+          narrow(c.sink.min > 0 || c.sink.max < 255),
           zero_point(Vector::fill16(c.sink.zero_point)),
           low(Vector::fill(static_cast<std::uint8_t>(c.sink.min))),
           high(Vector::fill(static_cast<std::uint8_t>(c.sink.max))) {}
@@ -214,10 +227,18 @@ struct Depthwise<Isa::avx512vnni> {
     }
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE void write(const typename Vector::Register* acc, void* out) const {
       if constexpr (Fast) {
-        typename Vector::Register q[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) q[i] = Vector::scaled(acc[i], call.scale_quads + channel + 16 * i);
-        Vector::store(static_cast<std::uint8_t*>(out), mask, Vector::clamp(Vector::pack(q, zero_point), low, high));
+        using Register = typename Vector::Register;
+        const float* scale = call.scale_quads + channel;
+        // The saturating packs clamp, and put the channels back in order.
+        Register first = Vector::to_words(Vector::scaled(acc[0], scale), Vector::scaled(acc[1], scale + 16));
+        Register second = Vector::to_words(Vector::scaled(acc[2], scale + 32), Vector::scaled(acc[3], scale + 48));
+        if (offset) {
+          first = Vector::add_words(first, zero_point);
+          second = Vector::add_words(second, zero_point);
+        }
+        Register codes = Vector::to_codes(first, second);
+        if (narrow) codes = Vector::clamp(codes, low, high);
+        Vector::store(static_cast<std::uint8_t*>(out), mask, codes);
       } else {
         std::int32_t quads[4][16];
 #pragma GCC unroll 4

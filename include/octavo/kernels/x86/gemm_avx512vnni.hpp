@@ -28,12 +28,16 @@ namespace detail {
 #define OCTAVO_DETAIL_DPBUSD(acc, u8, s8) __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(u8), "v"(s8))
 
 // Four vectors of accumulators to 64 codes, for sinks of kind fast_codes. VCVTPS2DQ rounds to nearest even; the packs
-// saturate, which clamps; the packs interleave 128-bit lanes, which `order` undoes (or the caller's layout wants).
+// saturate, which clamps; the packs interleave 128-bit lanes, which kInOrder undoes. What a layer does not need is
+// skipped by a branch: an addition for zero point 0 (a ReLU's output), a clamp to the whole range.
 struct FastCodesAvx512 {
+  bool offset, clamp;
   __m512i zero_point, low, high;
 
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE explicit FastCodesAvx512(const Sink& sink)
-      : zero_point(_mm512_set1_epi16(static_cast<short>(sink.zero_point))),
+      : offset(sink.zero_point != 0),
+        clamp(sink.min > 0 || sink.max < 255),
+        zero_point(_mm512_set1_epi16(static_cast<short>(sink.zero_point))),
         low(_mm512_set1_epi8(static_cast<char>(sink.min))),
         high(_mm512_set1_epi8(static_cast<char>(sink.max))) {}
 
@@ -41,10 +45,26 @@ struct FastCodesAvx512 {
     return _mm512_maskz_cvtps_epi32(kAll16,
                                     _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc), _mm512_loadu_ps(scale)));
   }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static __m256i scaled(__m256i acc, const float* scale) {
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(scale)));
+  }
+  // Lane l of the result: lanes l of q0, q1, q2, q3, four codes each.
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE __m512i pack(__m512i q0, __m512i q1, __m512i q2, __m512i q3) const {
-    const __m512i first = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), zero_point);
-    const __m512i second = _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), zero_point);
-    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(first, second), low), high);
+    return clamped(_mm512_packus_epi16(words(q0, q1), words(q2, q3)));
+  }
+  // The same with the first two in place of the last two.
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE __m512i pack(__m512i q0, __m512i q1) const {
+    const __m512i both = words(q0, q1);
+    return clamped(_mm512_packus_epi16(both, both));
+  }
+
+ private:
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE __m512i words(__m512i a, __m512i b) const {
+    const __m512i packed = _mm512_packs_epi32(a, b);
+    return offset ? _mm512_adds_epi16(packed, zero_point) : packed;
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE __m512i clamped(__m512i codes) const {
+    return clamp ? _mm512_min_epu8(_mm512_max_epu8(codes, low), high) : codes;
   }
 };
 
@@ -69,42 +89,55 @@ struct Gemm<Isa::avx512vnni> {
  private:
   static void run_block(const GemmCall& call, std::int64_t r, std::int64_t rows) {
     for (std::int64_t c = call.channel_begin; c < call.channel_end;) {
-      const std::int64_t vectors = (call.channel_end - c + 15) / 16;
-      if (vectors % 4 == 0 || (vectors > 4 && vectors % 3 != 0)) {
-        panel<4, 4>(call, r, rows, c);
-        c += 64;
-      } else if (vectors >= 3) {
-        panel<7, 3>(call, r, rows, c);
-        c += 48;
+      const std::int64_t rest = call.channel_end - c;
+      const std::int64_t vectors = (rest + 15) / 16;
+      if (rest <= 8) {
+        c += panel<14, 0, true>(call, r, rows, c);
+      } else if (vectors == 1) {
+        c += panel<14, 1, false>(call, r, rows, c);
+      } else if (rest <= 24) {
+        c += panel<14, 1, true>(call, r, rows, c);
       } else if (vectors == 2) {
-        panel<14, 2>(call, r, rows, c);
-        c += 32;
+        c += panel<14, 2, false>(call, r, rows, c);
+      } else if (vectors % 4 == 0 || (vectors > 4 && vectors % 3 != 0)) {
+        c += panel<4, 4, false>(call, r, rows, c);
       } else {
-        panel<14, 1>(call, r, rows, c);
-        c += 16;
+        c += panel<7, 3, false>(call, r, rows, c);
       }
     }
   }
 
-  // Channels [c, c + 16 * Vectors) of rows [r, r + rows). A rest of rows is served by a tile that overlaps the one
-  // before (it writes the same bytes again), or row by row.
-  template <unsigned Rows, unsigned Vectors>
-  OCTAVO_TARGET_AVX512VNNI static void panel(const GemmCall& call, std::int64_t r, std::int64_t rows, std::int64_t c) {
+  // Channels from c on, 16 * Vectors and 8 more with Half, of rows [r, r + rows); returns how many. A rest of rows is
+  // served by a tile that overlaps the one before (it writes the same bytes again), or row by row.
+  template <unsigned Rows, unsigned Vectors, bool Half>
+  static std::int64_t panel(const GemmCall& call, std::int64_t r, std::int64_t rows, std::int64_t c) {
+    if (call.sink.kind == Sink::Kind::fast_codes)
+      panel_rows<Rows, Vectors, Half, true>(call, r, rows, c);
+    else
+      panel_rows<Rows, Vectors, Half, false>(call, r, rows, c);
+    return 16 * Vectors + (Half ? 8 : 0);
+  }
+  template <unsigned Rows, unsigned Vectors, bool Half, bool Fast>
+  OCTAVO_TARGET_AVX512VNNI static void panel_rows(const GemmCall& call, std::int64_t r, std::int64_t rows,
+                                                  std::int64_t c) {
     const std::int64_t end = r + rows;
-    if (call.sink.kind == Sink::Kind::fast_codes) {
-      for (; r + Rows <= end; r += Rows) tile<Rows, Vectors, true>(call, r, c);
-      if (r < end && rows >= Rows) tile<Rows, Vectors, true>(call, end - Rows, c), r = end;
-      for (; r < end; ++r) tile<1, Vectors, true>(call, r, c);
-    } else {
-      for (; r + Rows <= end; r += Rows) tile<Rows, Vectors, false>(call, r, c);
-      if (r < end && rows >= Rows) tile<Rows, Vectors, false>(call, end - Rows, c), r = end;
-      for (; r < end; ++r) tile<1, Vectors, false>(call, r, c);
-    }
+    for (; r + Rows <= end; r += Rows) tile<Rows, Vectors, Half, Fast>(call, r, c);
+    if (r == end) return;
+    if (rows >= Rows) return tile<Rows, Vectors, Half, Fast>(call, end - Rows, c);
+    for (; r < end; ++r) tile<1, Vectors, Half, Fast>(call, r, c);
   }
 
-  template <unsigned Rows, unsigned Vectors, bool Fast>
+  template <unsigned Rows, unsigned Vectors, bool Half, bool Fast>
   OCTAVO_TARGET_AVX512VNNI static void tile(const GemmCall& call, std::int64_t r, std::int64_t c) {
-    __m512i acc[Rows][Vectors];
+    constexpr unsigned lanes = 16 * Vectors + (Half ? 8 : 0);
+    constexpr unsigned padded = (lanes + 15) / 16 * 16;
+    __m512i acc[Rows][Vectors == 0 ? 1 : Vectors];
+    __m256i half[Rows];  // the last 8 channels
+    if constexpr (Half) {
+      const __m256i start = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(call.start + c + 16 * Vectors));
+#pragma GCC unroll 16
+      for (unsigned i = 0; i < Rows; ++i) half[i] = start;
+    }
 #pragma GCC unroll 4
     for (unsigned v = 0; v < Vectors; ++v) {
       const __m512i start = _mm512_loadu_si512(call.start + c + 16 * v);
@@ -117,43 +150,60 @@ struct Gemm<Isa::avx512vnni> {
     for (std::int64_t s = 0; s < call.segments; ++s) {
       const std::uint8_t* a = call.segment[s] + r * stride;
       for (std::int64_t q = 0; q < call.quads; ++q, a += 4, w += 64) {
-        __m512i weight[Vectors];
+        __m512i weight[Vectors == 0 ? 1 : Vectors];
+        __m256i half_weight;
+        if constexpr (Half)
+          half_weight = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + Vectors * panel_bytes));
 #pragma GCC unroll 4
         for (unsigned v = 0; v < Vectors; ++v) weight[v] = _mm512_loadu_si512(w + v * panel_bytes);
 #pragma GCC unroll 16
         for (unsigned i = 0; i < Rows; ++i) {
           std::int32_t four;
           std::memcpy(&four, a + i * stride, 4);
-          const __m512i x = _mm512_set1_epi32(four);
+          if constexpr (Vectors > 0) {
+            const __m512i x = _mm512_set1_epi32(four);
 #pragma GCC unroll 4
-          for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc[i][v], x, weight[v]);
+            for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc[i][v], x, weight[v]);
+            if constexpr (Half) OCTAVO_DETAIL_DPBUSD(half[i], _mm512_castsi512_si256(x), half_weight);
+          } else {
+            OCTAVO_DETAIL_DPBUSD(half[i], _mm256_set1_epi32(four), half_weight);
+          }
         }
       }
     }
-    const std::int64_t count = std::min<std::int64_t>(16 * Vectors, call.channel_end - c);
+    const std::int64_t count = std::min<std::int64_t>(lanes, call.channel_end - c);
     if constexpr (Fast) {
       const FastCodesAvx512 codes(call.sink);
-      const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+      const __m512i in_order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
       auto* out = static_cast<std::uint8_t*>(call.out) + r * call.out_stride + c;
       const float* scale = call.sink.scale + c;
 #pragma GCC unroll 16
       for (unsigned i = 0; i < Rows; ++i) {
         __m512i q[4];
 #pragma GCC unroll 4
-        for (unsigned v = 0; v < 4; ++v) q[v] = v < Vectors ? FastCodesAvx512::scaled(acc[i][v], scale + 16 * v) : q[v - 1];
-        const __m512i bytes = _mm512_maskz_permutexvar_epi32(kAll16, order, codes.pack(q[0], q[1], q[2], q[3]));
-        _mm512_mask_storeu_epi8(out + i * call.out_stride, mask64(count), bytes);
+        for (unsigned v = 0; v < Vectors; ++v) q[v] = FastCodesAvx512::scaled(acc[i][v], scale + 16 * v);
+        if constexpr (Half) q[Vectors] = _mm512_zextsi256_si512(FastCodesAvx512::scaled(half[i], scale + 16 * Vectors));
+        constexpr unsigned used = Vectors + (Half ? 1 : 0);
+        __m512i bytes;
+        if constexpr (used > 2)
+          bytes = codes.pack(q[0], q[1], q[2], q[used - 1]);
+        else
+          bytes = codes.pack(q[0], q[used - 1]);
+        _mm512_mask_storeu_epi8(out + i * call.out_stride, mask64(count),
+                                _mm512_maskz_permutexvar_epi32(kAll16, in_order, bytes));
       }
     } else {
-      alignas(64) std::int32_t sums[Rows][16 * Vectors];
+      alignas(64) std::int32_t sums[Rows][padded];
 #pragma GCC unroll 16
-      for (unsigned i = 0; i < Rows; ++i)
+      for (unsigned i = 0; i < Rows; ++i) {
 #pragma GCC unroll 4
         for (unsigned v = 0; v < Vectors; ++v) _mm512_store_si512(&sums[i][16 * v], acc[i][v]);
+        if constexpr (Half) _mm256_store_si256(reinterpret_cast<__m256i*>(&sums[i][16 * Vectors]), half[i]);
+      }
       const std::int64_t at = r * call.out_stride + c;
       void* out = call.sink.kind == Sink::Kind::real ? static_cast<void*>(static_cast<float*>(call.out) + at)
                                                      : static_cast<void*>(static_cast<std::uint8_t*>(call.out) + at);
-      Finish<Isa::avx512vnni>::run(call.sink, sums[0], 16 * Vectors, Rows, c, count, out, call.out_stride);
+      Finish<Isa::avx512vnni>::run(call.sink, sums[0], padded, Rows, c, count, out, call.out_stride);
     }
   }
 };
