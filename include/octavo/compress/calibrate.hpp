@@ -3,6 +3,7 @@
 #define OCTAVO_COMPRESS_CALIBRATE_HPP_
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 
 #include "../core/parallel.hpp"
@@ -32,7 +33,7 @@ struct CalibrationOptions {
 // the int8 model of it, compare() says what each layer lost, and training may go on from it. next_batch(tensor) fills a
 // batch of images and returns false when there are no more. The float network runs, in inference mode. Throws when
 // there was no batch, or a value is not finite.
-template <class NextBatch>
+template <std::predicate<Tensor&> NextBatch>
 [[nodiscard]] nn::Graph calibrate(const nn::Graph& graph, NextBatch&& next_batch, const CalibrationOptions& options) {
   nn::Graph quantized = quantize_model(graph, options.scheme);
   const auto enable = [&](bool enabled) {
