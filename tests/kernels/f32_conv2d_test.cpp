@@ -134,6 +134,8 @@ TEST_CASE("conv2d_f32 and its gradients equal plain loops") {
       {geometry_of(2, 2, 3, 4, {5, 5, 1, 1, 1, 1, 2, 2}, 2, 2), 2, false},
       {geometry_of(12, 11, 20, 40, {3, 3, 1, 1, 1, 1, 1, 1}, 1, 1), 1, false},
       {geometry_of(1, 1, 70, 33, {1, 1, 1, 1, 1, 1, 0, 0}, 0, 0), 5, false},
+      {geometry_of(9, 3, 2, 5, {3, 5, 1, 3, 1, 1, 0, 0}, 0, 2), 2, false},  // the window is wider than the image
+      {{9, 12, 3, 4, 4, 8, 1, {3, 3, 2, 2, 1, 1, 0, 0}}, 2, false},         // the last columns are not used
   };
   for_each_level([&] {
     for (const Problem& problem : problems)

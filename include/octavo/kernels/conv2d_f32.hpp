@@ -83,11 +83,12 @@ inline void pack_conv_weights_f32(const GemmLevelF32& level, const ConvSizesF32&
 inline void conv_pixels_f32(const GemmLevelF32& level, const ConvSizesF32& s, const float* x, const float* packed,
                             const GemmBlockF32& f, float* y, std::int64_t begin, std::int64_t end, float* columns) {
   const std::int64_t group_floats = packed_conv_floats_f32(level, s) / s.g.groups;
+  const Im2colFunction gather = dispatch<SelectIm2colF32>();
   for (std::int64_t p = begin; p < end; p += s.block)
     for (std::int64_t group = 0; group < s.g.groups; ++group) {
       GemmBlockF32 b = f;
       b.rows = std::min(s.block, end - p);
-      im2col_f32(s.g, s.channels(group), x, p, p + b.rows, columns);
+      im2col_f32(gather, s.g, s.channels(group), x, p, p + b.rows, columns);
       b.columns = s.out_c;
       b.depth = s.patch;
       b.a = columns;
@@ -144,6 +145,7 @@ inline void conv_input_gradient_f32(const ConvSizesF32& s, std::int64_t batch, c
 inline void conv_weight_gradient_f32(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* dy,
                                      float* dw, Workspace& workspace, int threads) {
   const GemmLevelF32 level = gemm_level_f32();
+  const Im2colFunction gather = dispatch<SelectIm2colF32>();
   const std::int64_t size = s.g.out_c * s.patch;
   const std::int64_t blocks = blocks_in(batch * s.pixels, s.block);
   const auto parts = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), blocks));
@@ -157,7 +159,7 @@ inline void conv_weight_gradient_f32(const ConvSizesF32& s, std::int64_t batch, 
         b.rows = s.out_c;
         b.columns = s.patch;
         b.depth = std::min(s.block, batch * s.pixels - p);
-        im2col_f32(s.g, s.channels(group), x, p, p + b.depth, columns);
+        im2col_f32(gather, s.g, s.channels(group), x, p, p + b.depth, columns);
         b.a = dy + p * s.g.out_c + group * s.out_c;
         b.a_row = 1;
         b.a_depth = s.g.out_c;

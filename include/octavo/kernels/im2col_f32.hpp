@@ -6,6 +6,9 @@
 #include <cstdint>
 
 #include "geometry.hpp"
+#include "reference/im2col_f32.hpp"
+#include "x86/im2col_f32_avx2.hpp"
+#include "x86/im2col_f32_avx512.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -43,23 +46,49 @@ OCTAVO_INLINE void for_each_run(const ConvGeometry& g, ChannelRange channels, st
   }
 }
 
+// The patch of one output pixel, at a border or where its taps do not touch.
+inline void im2col_pixel_f32(const ConvGeometry& g, ChannelRange channels, const float* image, std::int64_t y,
+                             std::int64_t x, float* patch) {
+  std::fill(patch, patch + g.window.kernel_h * g.window.kernel_w * channels.count, 0.0F);
+  for_each_run(g, channels, y, x, [&](std::int64_t offset, std::int64_t place, std::int64_t length) {
+    std::copy(image + offset, image + offset + length, patch + place);
+  });
+}
+
+template <Isa Level>
+struct SelectIm2colF32 {
+  static auto run() { return &Im2colF32<Level>::run; }
+};
+using Im2colFunction = decltype(&Im2colF32<Isa::scalar>::run);
+
 // columns[p - begin][patch] for the output pixels [begin, end) of a batch, counted image after image.
-inline void im2col_f32(const ConvGeometry& g, ChannelRange channels, const float* x, std::int64_t begin,
-                       std::int64_t end, float* columns) {
-  const std::int64_t pixels = g.out_h * g.out_w;
-  const std::int64_t patch = g.window.kernel_h * g.window.kernel_w * channels.count;
-  for (std::int64_t p = begin; p < end; ++p, columns += patch) {
-    const float* image = x + p / pixels * g.in_size();
-    const std::int64_t at = p % pixels;
-    std::int64_t filled = 0;
-    for_each_run(g, channels, at / g.out_w, at % g.out_w,
-                 [&](std::int64_t offset, std::int64_t place, std::int64_t length) {
-                   for (; filled < place; ++filled) columns[filled] = 0.0F;
-                   const float* from = image + offset;
-                   for (std::int64_t v = 0; v < length; ++v) columns[place + v] = from[v];
-                   filled = place + length;
-                 });
-    for (; filled < patch; ++filled) columns[filled] = 0.0F;
+inline void im2col_f32(Im2colFunction inside, const ConvGeometry& g, ChannelRange channels, const float* x,
+                       std::int64_t begin, std::int64_t end, float* columns) {
+  const Window& w = g.window;
+  const std::int64_t length = w.kernel_w * channels.count;
+  const std::int64_t patch = w.kernel_h * length;
+  const std::int64_t stride = g.in_w * g.in_c;
+  // Output columns whose taps are all inside, where these make one run of each row.
+  const bool runs = w.dilation_w == 1 && channels.count == g.in_c;
+  const std::int64_t first = runs ? (w.pad_left + w.stride_w - 1) / w.stride_w : g.out_w;
+  const std::int64_t room = g.in_w - w.kernel_w + w.pad_left;
+  const std::int64_t last = runs && room >= 0 ? std::min(room / w.stride_w + 1, g.out_w) : 0;
+  for (std::int64_t p = begin; p < end;) {
+    const float* image = x + p / (g.out_h * g.out_w) * g.in_size();
+    const std::int64_t oy = p / g.out_w % g.out_h;
+    const std::int64_t ox = p % g.out_w;
+    const std::int64_t top = oy * w.stride_h - w.pad_top;
+    const bool tall = top >= 0 && top + (w.kernel_h - 1) * w.dilation_h < g.in_h;
+    std::int64_t count = 1;
+    if (tall && ox >= first && ox < last) {
+      count = std::min(last - ox, end - p);
+      inside(image + top * stride + (ox * w.stride_w - w.pad_left) * g.in_c, w.kernel_h, w.dilation_h * stride, length,
+             w.stride_w * g.in_c, count, columns);
+    } else {
+      im2col_pixel_f32(g, channels, image, oy, ox, columns);
+    }
+    p += count;
+    columns += count * patch;
   }
 }
 

@@ -19,6 +19,18 @@ struct TapF32 {
   std::int64_t index;
 };
 
+// One output row of a 3 x 3 window that moves by one or two columns.
+struct DepthwiseRow3F32 {
+  const float* rows[3];   // the input rows; zeros_f32 for one outside the image
+  std::int64_t steps[3];  // floats from column to column: channels, or 0 for zeros_f32
+  std::int64_t in_w, out_w, pad_left, channels;
+  const float* weights;  // [3][3][channels]
+  const float* bias;     // may be null
+  float low, high;
+  float* out;
+  bool stream;
+};
+
 // The bodies are in depthwise_conv2d_f32_body.hpp, written once over VectorF32<Level>.
 template <Isa Level>
 struct DepthwiseRunF32 : DepthwiseRunF32<fallback_of(Level)> {};

@@ -33,6 +33,51 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
     if (stream) V::fence();
   }
 
+  // out[x * channels + c] for a row of a 3 x 3 window. Each input column is loaded once and added to all the outputs
+  // that it belongs to (three, or one and two in turn), whose sums and the nine weights stay in registers.
+  template <int Stride>
+  OCTAVO_DETAIL_TARGET static void row3(const DepthwiseRow3F32& r, AheadF32& ahead) {
+    const Register least = V::set(r.low);
+    const Register most = V::set(r.high);
+    for (std::int64_t c = 0; c < r.channels; c += V::kLanes) {
+      const std::int64_t count = r.channels - c;
+      Register w[9];
+      Register k[3];
+      const float* in[3];
+#pragma GCC unroll 3
+      for (int i = 0; i < 3; ++i) in[i] = r.steps[i] > 0 ? r.rows[i] + c : r.rows[i];
+#pragma GCC unroll 9
+      for (int t = 0; t < 9; ++t) w[t] = get(r.weights + t * r.channels + c, count);
+      const Register start = r.bias != nullptr ? get(r.bias + c, count) : V::zero();
+      Register done = start;    // the output that lacks its last column (stride 2: its last two)
+      Register second = start;  // stride 1: the next one, which lacks two
+      if (column(r, in, -r.pad_left, count, k)) done = add_column(k, w, done);
+      if (Stride == 1 && column(r, in, 1 - r.pad_left, count, k)) {
+        done = add_column(k, w + 1, done);
+        second = add_column(k, w, second);
+      }
+      for (std::int64_t x = 0; x < r.out_w; ++x) {
+        ahead.step();
+        const std::int64_t last = x * Stride + 2 - r.pad_left;
+        Register next = start;
+        if (Stride == 2 && column(r, in, last - 1, count, k)) done = add_column(k, w + 1, done);
+        if (column(r, in, last, count, k)) {
+          done = add_column(k, w + 2, done);
+          if (Stride == 1) second = add_column(k, w + 1, second);
+          next = add_column(k, w, next);
+        }
+        const Register result = V::min(most, V::max(least, done));
+        if (r.stream)
+          V::stream(r.out + x * r.channels + c, result);
+        else
+          put(r.out + x * r.channels + c, result, count);
+        done = Stride == 1 ? second : next;
+        second = next;
+      }
+    }
+    if (r.stream) V::fence();
+  }
+
   // dw[t * channels + c] += sum over x of taps[t].in[x * in_step + c] * dy[x * channels + c]. The taps' weights are not
   // read; ahead[0] and ahead[1] are prefetched on the way.
   OCTAVO_DETAIL_TARGET static void weight_gradient(const TapF32* taps, int tap_count, std::int64_t pixels,
@@ -55,6 +100,19 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
       V::store(p, x);
     else
       V::store(p, x, count);
+  }
+
+  // The three values of input column x; false where it is outside the image.
+  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static bool column(const DepthwiseRow3F32& r, const float* const* in,
+                                                        std::int64_t x, std::int64_t count, Register* k) {
+    if (x < 0 || x >= r.in_w) return false;
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) k[i] = get(in[i] + x * r.steps[i], count);
+    return true;
+  }
+  // sum + one column of the window.
+  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register add_column(const Register* k, const Register* w, Register sum) {
+    return V::fma(k[2], w[6], V::fma(k[1], w[3], V::fma(k[0], w[0], sum)));
   }
 
   template <int Pixels>

@@ -7,7 +7,7 @@
 #include <limits>
 #include <string_view>
 
-#include "../../core/cpu.hpp"
+#include "vector_f32.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -47,10 +47,9 @@ struct GemmStartF32 {
   const float* from;
   std::int64_t stride;
 };
-alignas(64) inline constexpr float gemm_zeros[32] = {};
 inline GemmStartF32 start_of(const GemmBlockF32& g, std::int64_t i, std::int64_t j) {
   if (g.accumulate) return {g.c + i * g.ldc + j, g.ldc};
-  return {g.bias != nullptr ? g.bias + j : gemm_zeros, 0};
+  return {g.bias != nullptr ? g.bias + j : zeros_f32, 0};
 }
 
 template <Isa Level>

@@ -17,6 +17,9 @@ namespace detail {
 template <Isa Level>
 struct VectorF32 : VectorF32<fallback_of(Level)> {};
 
+// What a missing row or bias reads: a register or a panel of zeros.
+alignas(64) inline constexpr float zeros_f32[32] = {};
+
 // Whether a result of `rows` x `channels` floats should be written around the caches: it will have left them before it
 // is read again, and a cached store would first read what it overwrites. Only whole lines can be.
 inline bool streams_f32(const float* out, std::int64_t rows, std::int64_t channels) {
