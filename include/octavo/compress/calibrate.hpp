@@ -5,20 +5,25 @@
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "../core/parallel.hpp"
 #include "../data/dataset.hpp"
 #include "../nn/executor.hpp"
+#include "../train/batch_norm_tools.hpp"
 #include "quantize_model.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace compress {
 
-// Scheme::octavo() with the smallest and largest value over all calibration images as range, as TFLite's converter.
+// Scheme::octavo() with each activation's range chosen for the least squared error over all calibration images. (The
+// smallest and largest value, as TFLite's converter takes them, are ObserverSettings::min_max().)
 [[nodiscard]] inline Scheme calibration_scheme() {
   Scheme scheme = Scheme::octavo();
-  scheme.activation_observer = scheme.input_observer = ObserverSettings::min_max();
+  scheme.activation_observer = scheme.input_observer =
+      ObserverSettings::with_histogram(RangeSearch::mean_squared_error);
   return scheme;
 }
 
@@ -26,6 +31,10 @@ struct CalibrationOptions {
   Scheme scheme = calibration_scheme();
   std::int64_t images = 200;  // taken evenly from the whole dataset
   std::int64_t batch_size = 32;
+  // Batches of training images from which the quantized network's batch norm statistics are measured anew, which takes
+  // back the shift that rounding brings into each channel's mean: no labels, no gradients. 0: they stay the float
+  // network's. For datasets only.
+  std::int64_t batch_norm_batches = 20;
   int threads = default_threads();
 };
 
@@ -56,6 +65,31 @@ template <std::predicate<Tensor&> NextBatch>
   return quantized;
 }
 
+namespace detail {
+
+// Measures the statistics of every batch norm layer again, frozen ones included, which stay frozen.
+inline void adapt_batch_norm(nn::Graph& graph, const Dataset& images, const CalibrationOptions& options) {
+  std::vector<std::pair<bool, bool>> frozen;  // of each node: the node, its batch norm's statistics
+  for (int id = 0; id < static_cast<int>(graph.size()); ++id) {
+    nn::Node& node = graph.node(id);
+    auto* const norm = nn::layer_as<nn::BatchNorm>(*node.layer);
+    frozen.emplace_back(node.frozen, norm != nullptr && norm->statistics_frozen());
+    node.frozen = false;
+    if (norm != nullptr) norm->freeze_statistics(false);
+  }
+  train::re_estimate_batch_norm(
+      graph, images,
+      {.batch_size = options.batch_size, .batches = options.batch_norm_batches, .threads = options.threads});
+  for (int id = 0; id < static_cast<int>(graph.size()); ++id) {
+    nn::Node& node = graph.node(id);
+    node.frozen = frozen[static_cast<std::size_t>(id)].first;
+    if (auto* const norm = nn::layer_as<nn::BatchNorm>(*node.layer))
+      norm->freeze_statistics(frozen[static_cast<std::size_t>(id)].second);
+  }
+}
+
+}  // namespace detail
+
 // The same with images of a dataset.
 [[nodiscard]] inline nn::Graph calibrate(const nn::Graph& graph, const Dataset& images,
                                          const CalibrationOptions& options = {}) {
@@ -74,7 +108,9 @@ template <std::predicate<Tensor&> NextBatch>
       images.load(done * size / wanted, values(batch).subspan(static_cast<std::size_t>(i) * image_size, image_size));
     return true;
   };
-  return calibrate(graph, next_batch, options);
+  nn::Graph quantized = calibrate(graph, next_batch, options);
+  if (options.batch_norm_batches > 0) detail::adapt_batch_norm(quantized, images, options);
+  return quantized;
 }
 
 }  // namespace compress
