@@ -27,7 +27,7 @@ inline const std::vector<Isa>& levels() {
     std::string ran = "levels run:", skipped = "; skipped:";
     for (const Isa isa : kAllIsas) {
       if (cpu_has(isa)) found.push_back(isa);
-      (cpu_has(isa) ? ran : skipped) += " " + std::string(name_of(isa));
+      (cpu_has(isa) ? ran : skipped).append(" ").append(name_of(isa));
     }
     std::printf("%s%s\n", ran.c_str(), skipped.c_str());
     return found;

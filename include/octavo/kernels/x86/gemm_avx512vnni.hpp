@@ -26,6 +26,9 @@ namespace detail {
 // acc += four u8 * s8 products in each 32-bit lane, no saturation. Assembly on purpose: with the intrinsic, g++ 12
 // copies and spills a tile of accumulators.
 #define OCTAVO_DETAIL_DPBUSD(acc, u8, s8) __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(u8), "v"(s8))
+// The same for the lower 8 lanes of 512-bit values (%t names the 256-bit register): half the work where a core splits
+// 512-bit operations.
+#define OCTAVO_DETAIL_DPBUSD_LOW(acc, u8, s8) __asm__("vpdpbusd %t2,%t1,%t0" : "+v"(acc) : "v"(u8), "v"(s8))
 
 // Four vectors of accumulators to 64 codes, for sinks of kind fast_codes. VCVTPS2DQ rounds to nearest even; the packs
 // saturate, which clamps; the packs interleave 128-bit lanes, which kInOrder undoes. What a layer does not need is
@@ -44,9 +47,6 @@ struct FastCodesAvx512 {
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static __m512i scaled(__m512i acc, const float* scale) {
     return _mm512_maskz_cvtps_epi32(kAll16,
                                     _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc), _mm512_loadu_ps(scale)));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static __m256i scaled(__m256i acc, const float* scale) {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(scale)));
   }
   // Lane l of the result: lanes l of q0, q1, q2, q3, four codes each.
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE __m512i pack(__m512i q0, __m512i q1, __m512i q2, __m512i q3) const {
@@ -132,9 +132,9 @@ struct Gemm<Isa::avx512vnni> {
     constexpr unsigned lanes = 16 * Vectors + (Half ? 8 : 0);
     constexpr unsigned padded = (lanes + 15) / 16 * 16;
     __m512i acc[Rows][Vectors == 0 ? 1 : Vectors];
-    __m256i half[Rows];  // the last 8 channels
+    __m512i half[Rows];  // the last 8 channels
     if constexpr (Half) {
-      const __m256i start = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(call.start + c + 16 * Vectors));
+      const __m512i start = _mm512_loadu_si512(call.start + c + 16 * Vectors);
 #pragma GCC unroll 16
       for (unsigned i = 0; i < Rows; ++i) half[i] = start;
     }
@@ -151,23 +151,18 @@ struct Gemm<Isa::avx512vnni> {
       const std::uint8_t* a = call.segment[s] + r * stride;
       for (std::int64_t q = 0; q < call.quads; ++q, a += 4, w += 64) {
         __m512i weight[Vectors == 0 ? 1 : Vectors];
-        __m256i half_weight;
-        if constexpr (Half)
-          half_weight = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + Vectors * panel_bytes));
+        __m512i half_weight;
+        if constexpr (Half) half_weight = _mm512_loadu_si512(w + Vectors * panel_bytes);
 #pragma GCC unroll 4
         for (unsigned v = 0; v < Vectors; ++v) weight[v] = _mm512_loadu_si512(w + v * panel_bytes);
 #pragma GCC unroll 16
         for (unsigned i = 0; i < Rows; ++i) {
           std::int32_t four;
           std::memcpy(&four, a + i * stride, 4);
-          if constexpr (Vectors > 0) {
-            const __m512i x = _mm512_set1_epi32(four);
+          const __m512i x = _mm512_set1_epi32(four);
 #pragma GCC unroll 4
-            for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc[i][v], x, weight[v]);
-            if constexpr (Half) OCTAVO_DETAIL_DPBUSD(half[i], _mm512_castsi512_si256(x), half_weight);
-          } else {
-            OCTAVO_DETAIL_DPBUSD(half[i], _mm256_set1_epi32(four), half_weight);
-          }
+          for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc[i][v], x, weight[v]);
+          if constexpr (Half) OCTAVO_DETAIL_DPBUSD_LOW(half[i], x, half_weight);
         }
       }
     }
@@ -182,7 +177,7 @@ struct Gemm<Isa::avx512vnni> {
         __m512i q[4];
 #pragma GCC unroll 4
         for (unsigned v = 0; v < Vectors; ++v) q[v] = FastCodesAvx512::scaled(acc[i][v], scale + 16 * v);
-        if constexpr (Half) q[Vectors] = _mm512_zextsi256_si512(FastCodesAvx512::scaled(half[i], scale + 16 * Vectors));
+        if constexpr (Half) q[Vectors] = FastCodesAvx512::scaled(half[i], scale + 16 * Vectors);
         constexpr unsigned used = Vectors + (Half ? 1 : 0);
         __m512i bytes;
         if constexpr (used > 2)
@@ -198,7 +193,7 @@ struct Gemm<Isa::avx512vnni> {
       for (unsigned i = 0; i < Rows; ++i) {
 #pragma GCC unroll 4
         for (unsigned v = 0; v < Vectors; ++v) _mm512_store_si512(&sums[i][16 * v], acc[i][v]);
-        if constexpr (Half) _mm256_store_si256(reinterpret_cast<__m256i*>(&sums[i][16 * Vectors]), half[i]);
+        if constexpr (Half) _mm512_store_si512(&sums[i][16 * Vectors], half[i]);
       }
       const std::int64_t at = r * call.out_stride + c;
       void* out = call.sink.kind == Sink::Kind::real ? static_cast<void*>(static_cast<float*>(call.out) + at)
