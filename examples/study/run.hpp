@@ -123,7 +123,7 @@ inline RowPlan dynamic_plan(std::string name, std::string weights, std::string n
           .control = "float_finetuned",
           .weights = std::move(weights),
           .activations = "float32",
-          .quantization = "PTQ, dynamic range",
+          .quantization = "PTQ, dynamic",
           .notes = std::move(notes)};
 }
 
@@ -146,16 +146,16 @@ inline std::vector<report::ModelQuality> add_program_rows(const Options& options
 
   oc::nn::Graph ptq = calibrated(options, images, all.tuned.graph);
   const oc::runtime::Program ptq_program = oc::convert(ptq);
-  RowPlan ptq_plan = int8_plan("ptq_int8", "float_finetuned", "float_finetuned", "PTQ, full integer");
+  RowPlan ptq_plan = int8_plan("ptq_int8", "float_finetuned", "float_finetuned", "PTQ, integer");
   ptq_plan.notes = "Ranges of least squared error on " + std::to_string(options.calibration_images) +
                    " training images, and batch norm statistics measured anew with quantized weights; no labels, no "
                    "gradients.";
   rows.add(ptq_plan, ptq_program);
   const oc::nn::Graph ptq_first = calibrated(options, images, all.first.graph);
-  rows.add(int8_plan("ptq_int8_from_float", "float", "float", "PTQ, full integer"), oc::convert(ptq_first));
+  rows.add(int8_plan("ptq_int8_from_float", "float", "float", "PTQ, integer"), oc::convert(ptq_first));
   const oc::runtime::Program qat_program = oc::convert(all.qat.graph);
-  rows.add(int8_plan("qat_finetuned_int8", "qat_finetuned", "float_finetuned", "QAT, full integer"), qat_program);
-  rows.add(int8_plan("qat_from_scratch_int8", "qat_from_scratch", "float_finetuned", "QAT, full integer"),
+  rows.add(int8_plan("qat_finetuned_int8", "qat_finetuned", "float_finetuned", "QAT, integer"), qat_program);
+  rows.add(int8_plan("qat_from_scratch_int8", "qat_from_scratch", "float_finetuned", "QAT, integer"),
            oc::convert(all.qat_from_scratch.graph));
 
   headline("layer by layer");

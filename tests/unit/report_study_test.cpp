@@ -118,7 +118,7 @@ TEST_CASE("the best of each column is strong; a row with another's file does not
   CHECK(markup::count(markdown, "**90.00**") == 1);
   CHECK(markup::count(markdown, "**2.50 MB**") == 1);
   CHECK(markup::count(markdown, "**1.25**") == 1);
-  CHECK(markdown.find("same file as ptq_int8") != std::string::npos);
+  CHECK(markdown.find("= ptq_int8") != std::string::npos);
   CHECK(markdown.find("−0.44 ± 0.54") != std::string::npos);
 }
 

@@ -56,13 +56,13 @@ inline std::string layer_chart(const LayerChart& chart) {
   const NumberFormat format = tick_format(ticks);
   const double left = 18.0 + detail::widest(ticks, format), right = chart.width - 10.0;
   const double pitch = (right - left) / static_cast<double>(chart.layers.size());
-  const auto x = [&](std::size_t i) { return left + pitch * (static_cast<double>(i) + 0.5); };
+  const auto middle = [&](std::size_t i) { return left + pitch * (static_cast<double>(i) + 0.5); };
 
   Svg svg(chart.width, bottom + label + 16.0, chart.title, chart.y_title + " of each layer");
   draw_legend(svg, 8.0, 2.0, chart.width - 16.0, legend);
   svg.text(8.0, top - 10.0, chart.y_title, "axis-title");
   for (std::size_t i = 0; i < chart.layers.size(); i += 2)
-    svg.rect(x(i) - 0.5 * pitch, top, pitch, chart.plot_height, "band");
+    svg.rect(middle(i) - 0.5 * pitch, top, pitch, chart.plot_height, "band");
   for (const double tick : ticks) {
     svg.line(left, y(tick), right, y(tick), "grid");
     svg.text(left - 7.0, y(tick) + 4.0, format(tick), "tick end");
@@ -71,10 +71,13 @@ inline std::string layer_chart(const LayerChart& chart) {
   // Labels where there is room for them; the table names every layer.
   const auto every = static_cast<std::size_t>(std::max(1.0, std::ceil(11.0 / pitch)));
   for (std::size_t i = 0; i < chart.layers.size(); i += every)
-    svg.text(x(i) + 3.0, bottom + 8.0, chart.layers[i], "tiny end", -90.0);
+    svg.text(middle(i) + 3.0, bottom + 8.0, chart.layers[i], "tiny end", -90.0);
   const double size = std::clamp(0.55 * pitch, 4.0, 9.0);
   for (std::size_t s = 0; s < chart.series.size(); ++s) {
     const LayerSeries& one = chart.series[s];
+    // Side by side a little, so that equal values do not hide each other.
+    const double aside = 0.2 * pitch * (static_cast<double>(s) - 0.5 * static_cast<double>(chart.series.size() - 1));
+    const auto x = [&](std::size_t i) { return middle(i) + aside; };
     std::vector<std::pair<double, double>> through;
     for (std::size_t i = 0; i < one.values.size(); ++i) {
       if (!std::isfinite(one.values[i])) continue;

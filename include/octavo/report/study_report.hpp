@@ -68,6 +68,7 @@ inline std::vector<std::string> reading_notes(const Study& study) {
       "is the share of test images on which a model gives the same class, right or wrong, as its parent: the model "
       "that "
       "it was made from.",
+      "= and a name in the last column: this row is the very same file as that one; its numbers are repeated.",
       "Latency is the median time of one image; the models took turns within one run, so that a change of the "
       "machine's "
       "clock meets all of them. images/s is the rate of larger batches with all threads."};

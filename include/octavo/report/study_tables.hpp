@@ -96,7 +96,7 @@ inline Table results_table(const Study& study, bool narrow) {
         {detail::latency_text(row.latency_ms_1t), one[i]},
         {detail::latency_text(row.latency_ms_mt), many[i]},
         {detail::or_nothing(row.images_per_second, three_digits(row.images_per_second)), rate[i]}};
-    const std::string quantization = row.same_as.empty() ? row.quantization : "same file as " + row.same_as;
+    const std::string quantization = row.same_as.empty() ? row.quantization : "= " + row.same_as;
     if (narrow) {
       cells.push_back({row.same_as.empty() ? row.weights + " / " + row.activations : quantization, false});
     } else {
