@@ -6,6 +6,7 @@
 #define OCTAVO_RUNTIME_HPP_
 
 #include "io/manifest.hpp"
+#include "io/npy.hpp"
 #include "runtime/classify.hpp"
 #include "runtime/model.hpp"
 
@@ -16,9 +17,14 @@ using io::load;
 using io::LoadOptions;
 using io::save;
 using io::SaveOptions;
+using runtime::argmax;
+using runtime::ClassScore;
 using runtime::Model;
 using runtime::ModelOptions;
+using runtime::Profile;
 using runtime::Program;
+using runtime::Session;
+using runtime::top_classes;
 
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo

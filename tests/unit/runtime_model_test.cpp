@@ -1,7 +1,10 @@
 // runtime/model.hpp: what a model computes, against plain loops, for every operator, batch and number of threads.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstdlib>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +15,26 @@
 #include "runtime_nets.hpp"
 
 using namespace nets;
+
+// Every allocation of this program is counted.
+namespace {
+std::atomic<long> allocations{0};
+}
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  ++allocations;
+  const auto align = static_cast<std::size_t>(alignment);
+  if (void* memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -98,6 +121,29 @@ TEST_CASE("model: fused and planned runs give the bytes of unfused, unplanned on
         for (std::size_t k = 0; k < alone.size(); ++k) CHECK(alone[k] == doctest::Approx(within[k]).epsilon(1e-6));
       }
     }
+  }
+}
+
+TEST_CASE("model: run allocates nothing") {
+  Net hybrid("hybrid", DType::f32);
+  hybrid.input({1, 6, 6, 4});
+  hybrid.conv("conv", 6, 6, 9, {.window = {3, 3, 1, 1, 1, 1, 1, 1}, .hybrid = true});
+  for (const Program& program : {everything(DType::i8), everything(DType::f32), hybrid.finish()}) {
+    const Model model(program, {.threads = 1, .max_batch = 3});
+    const std::vector<float> input = input_of_batch(program, 3, 2);
+    std::vector<float> output(static_cast<std::size_t>(model.output().shape.size() * 3));
+    const long before = allocations;
+    for (const std::size_t batch : {3U, 1U, 2U, 3U})
+      model.run(std::span(input).first(input.size() / 3 * batch), std::span(output).first(output.size() / 3 * batch));
+    CHECK(allocations - before == 0);
+    std::vector<float> more_input = input_of_batch(program, 4, 2);
+    std::vector<float> more(output.size() / 3 * 4);
+    const long before_more = allocations;
+    model.run(more_input, more);
+    CHECK(allocations - before_more == 1);  // the arena grows
+    const long after = allocations;
+    model.run(more_input, more);
+    CHECK(allocations == after);
   }
 }
 

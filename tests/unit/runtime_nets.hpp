@@ -79,8 +79,9 @@ class Net {
       bias_scale.push_back(tensor().quantization.scale[0] * scale[per_tensor_weights ? 0 : c]);
       codes_of_bias.push_back(static_cast<std::int32_t>(std::lround(bias[c] / bias_scale[c])));
     }
-    const int b = builder.add_constant(name + "/bias", DType::i32, {channels},
-                                       std::span<const std::int32_t>(codes_of_bias), per_channel(bias_scale, 0));
+    const int b =
+        builder.add_constant(name + "/bias", DType::i32, {channels}, std::span<const std::int32_t>(codes_of_bias),
+                             Quantization{bias_scale, std::vector<std::int32_t>(bias_scale.size(), 0), 0});
     return {id, w, b};
   }
 

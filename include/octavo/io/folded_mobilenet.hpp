@@ -16,7 +16,7 @@ namespace io {
 // The network of the layers in order, with SAME padding as TensorFlow: the residual sums of MobileNetV2 (Sandler et al.
 // 2018, fig. 4d: a block adds its input to its projection when its stride is 1 and the channels are equal), a global
 // average pool in front of the last layer, which is the classifier, and softmax at the end.
-// Input: image pixels scaled to [-1, 1] (pixel / 127.5 - 1), 1 x height x width x 3; output: 1 x classes.
+// Input: 1 x height x width x 3, pixels scaled to [-1, 1] (pixel / 127.5 - 1); output: 1 x classes.
 [[nodiscard]] runtime::Program program_from_folded_mobilenet(const std::vector<FoldedLayer>& layers,
                                                              std::string name = "mobilenet_v2");
 

@@ -75,13 +75,15 @@ inline void Json::write(std::string& text, int lines, int depth) const {
   }
 }
 
-inline Json parse_json(std::string_view text, std::size_t max_values) {
-  return detail::JsonReader(text, max_values).document();
+template <class Lazy>
+Json parse_json(std::string_view text, std::size_t max_values) {
+  return detail::JsonReader<Lazy>(text, max_values).document();
 }
 
 namespace detail {
 
-inline Json JsonReader::read_object(int depth) {
+template <class Lazy>
+Json JsonReader<Lazy>::read_object(int depth) {
   Json::Object members;
   accept('{');
   skip_space();
@@ -105,7 +107,8 @@ inline Json JsonReader::read_object(int depth) {
   return members;
 }
 
-inline Json JsonReader::read_array(int depth) {
+template <class Lazy>
+Json JsonReader<Lazy>::read_array(int depth) {
   Json::Array elements;
   accept('[');
   skip_space();
@@ -117,7 +120,8 @@ inline Json JsonReader::read_array(int depth) {
   return elements;
 }
 
-inline Json JsonReader::read_number() {
+template <class Lazy>
+Json JsonReader<Lazy>::read_number() {
   const std::size_t begin = at_;
   bool is_integer = true;
   const auto digits = [&] {
@@ -144,7 +148,8 @@ inline Json JsonReader::read_number() {
   return static_cast<double>(wide);
 }
 
-inline std::string JsonReader::read_string() {
+template <class Lazy>
+std::string JsonReader<Lazy>::read_string() {
   std::string text;
   accept('"');
   while (!accept('"')) {
@@ -175,7 +180,8 @@ inline std::string JsonReader::read_string() {
   return text;
 }
 
-inline std::uint32_t JsonReader::read_hex4() {
+template <class Lazy>
+std::uint32_t JsonReader<Lazy>::read_hex4() {
   std::uint32_t code = 0;
   for (int i = 0; i < 4; ++i, ++at_) {
     const char c = peek();
@@ -190,7 +196,8 @@ inline std::uint32_t JsonReader::read_hex4() {
 }
 
 // Copies one character, which must be valid UTF-8: no overlong form, no surrogate, at most U+10FFFF.
-inline void JsonReader::read_utf8(std::string& text) {
+template <class Lazy>
+void JsonReader<Lazy>::read_utf8(std::string& text) {
   const auto byte = [&](std::size_t i) -> std::uint32_t {
     return at_ + i < text_.size() ? static_cast<unsigned char>(text_[at_ + i]) : 0U;
   };
@@ -214,7 +221,8 @@ inline void JsonReader::read_utf8(std::string& text) {
   at_ += length;
 }
 
-inline void JsonReader::append_utf8(std::string& text, std::uint32_t code) {
+template <class Lazy>
+void JsonReader<Lazy>::append_utf8(std::string& text, std::uint32_t code) {
   if (code < 0x80) {
     text += static_cast<char>(code);
     return;

@@ -37,13 +37,17 @@ struct LoadOptions {
 
 // Writes folder/weights.safetensors and folder/manifest.json, making the folder where needed. Each file appears whole
 // or not at all, the manifest last; it holds the weights' checksum, so a mixture of two models is refused by load().
+template <class Lazy = void>
 void save(const runtime::Model& model, const std::string& folder, const SaveOptions& options = {});
+template <class Lazy = void>
 void save(runtime::Program program, const std::string& folder, const SaveOptions& options = {});
 
 // Reads such a folder. Throws Error naming file and place for anything that is damaged, inconsistent, too new or too
 // large; nothing is allocated on the word of the file alone. Members that this version does not know are kept: a later
 // save() writes them again.
+template <class Lazy = void>
 [[nodiscard]] runtime::Program load_program(const std::string& folder, const LoadOptions& options = {});
+template <class Lazy = void>
 [[nodiscard]] runtime::Model load(const std::string& folder, const LoadOptions& options = {});
 
 namespace detail {
@@ -51,7 +55,8 @@ namespace detail {
 inline constexpr std::uint64_t kSelfTestSeed = 2024;
 
 // The input's range when the preprocessing is known: pixels 0..255 times scale plus offset.
-inline std::pair<float, float> input_range(const runtime::Program& program) {
+template <class Lazy = void>
+std::pair<float, float> input_range(const runtime::Program& program) {
   const TextFields fields = fields_of(program, "preprocessing");
   const auto first = [&](const char* name, double missing) {
     const auto found = fields.find(name);
@@ -65,8 +70,9 @@ inline std::pair<float, float> input_range(const runtime::Program& program) {
 }
 
 // Adds a tensor of the self-test to the arrays and returns its name.
-inline std::string add_values(ManifestWriter& writer, std::string name, const runtime::TensorInfo& tensor,
-                              const std::vector<float>& values) {
+template <class Lazy = void>
+std::string add_values(ManifestWriter<>& writer, std::string name, const runtime::TensorInfo& tensor,
+                       const std::vector<float>& values) {
   if (tensor.dtype == runtime::DType::f32)
     return writer.add_array(std::move(name), ElementType::f32, tensor.shape, values);
   if (tensor.dtype == runtime::DType::i8)
@@ -76,7 +82,8 @@ inline std::string add_values(ManifestWriter& writer, std::string name, const ru
                           std::vector<std::uint8_t>(values.begin(), values.end()));
 }
 
-inline Json write_self_test(ManifestWriter& writer, const runtime::Model& model, const SaveOptions& options) {
+template <class Lazy = void>
+Json write_self_test(ManifestWriter<>& writer, const runtime::Model& model, const SaveOptions& options) {
   std::vector<std::vector<float>> inputs = options.self_test_inputs;
   Json in{Json::Array()};
   const auto [low, high] = input_range(model.program());
@@ -104,7 +111,8 @@ inline Json write_self_test(ManifestWriter& writer, const runtime::Model& model,
   return test;
 }
 
-inline SelfTest read_self_test(const Json& json, const runtime::Model& model, const SafeTensors& weights) {
+template <class Lazy = void>
+SelfTest read_self_test(const Json& json, const runtime::Model& model, const SafeTensors& weights) {
   SelfTest test;
   test.tolerance = json.at("tolerance").number();
   const auto values = [&](const Json& name, const runtime::TensorInfo& tensor) {
@@ -139,7 +147,8 @@ struct ModelFiles {
   SafeTensors weights;
 };
 
-inline Json read_manifest(const std::string& folder) {
+template <class Lazy = void>
+Json read_manifest(const std::string& folder) {
   const std::string path = folder + "/" + kManifestFile;
   const std::string text = read_text_file(path, kMaxManifestBytes);
   try {
@@ -156,7 +165,8 @@ inline Json read_manifest(const std::string& folder) {
   }
 }
 
-inline SafeTensors read_weights(const std::string& folder, const Json& manifest, bool checksum) {
+template <class Lazy = void>
+SafeTensors read_weights(const std::string& folder, const Json& manifest, bool checksum) {
   const Json& entry = manifest.at("weights");
   const std::string& file = entry.at("file").string();
   require(!file.empty() && file.find('/') == std::string::npos && file != "..", "weights: '", file,
@@ -173,7 +183,8 @@ inline SafeTensors read_weights(const std::string& folder, const Json& manifest,
   return {std::move(bytes), path};
 }
 
-inline ModelFiles read_model_files(const std::string& folder, bool checksum) {
+template <class Lazy = void>
+ModelFiles read_model_files(const std::string& folder, bool checksum) {
   Json manifest = read_manifest(folder);
   try {
     SafeTensors weights = read_weights(folder, manifest, checksum);
@@ -183,9 +194,10 @@ inline ModelFiles read_model_files(const std::string& folder, bool checksum) {
   }
 }
 
-inline runtime::Program read_program(const std::string& folder, const ModelFiles& files) {
+template <class Lazy = void>
+runtime::Program read_program(const std::string& folder, const ModelFiles& files) {
   try {
-    return ManifestReader(files.manifest, files.weights).read();
+    return ManifestReader<>(files.manifest, files.weights).read();
   } catch (const Error& error) {
     fail("'", folder, "/", kManifestFile, "': ", error.what());
   }
@@ -193,7 +205,8 @@ inline runtime::Program read_program(const std::string& folder, const ModelFiles
 
 }  // namespace detail
 
-inline void save(const runtime::Model& model, const std::string& folder, const SaveOptions& options) {
+template <class Lazy>
+void save(const runtime::Model& model, const std::string& folder, const SaveOptions& options) {
   runtime::Program program = model.program();
   if (!options.labels.empty()) program.labels = options.labels;
   if (!options.preprocessing.empty()) set_fields(program, "preprocessing", options.preprocessing);
@@ -201,7 +214,7 @@ inline void save(const runtime::Model& model, const std::string& folder, const S
   for (const auto& [key, value] : options.metadata) program.metadata[key] = value;
   runtime::validate(program);
 
-  detail::ManifestWriter writer(program);
+  detail::ManifestWriter<> writer(program);
   Json manifest = writer.write();
   if (options.self_test) manifest.set("self_test", detail::write_self_test(writer, model, options));
 
@@ -222,15 +235,18 @@ inline void save(const runtime::Model& model, const std::string& folder, const S
   description.commit();
 }
 
-inline void save(runtime::Program program, const std::string& folder, const SaveOptions& options) {
+template <class Lazy>
+void save(runtime::Program program, const std::string& folder, const SaveOptions& options) {
   save(runtime::Model(std::move(program), {.threads = 1}), folder, options);
 }
 
-inline runtime::Program load_program(const std::string& folder, const LoadOptions& options) {
+template <class Lazy>
+runtime::Program load_program(const std::string& folder, const LoadOptions& options) {
   return detail::read_program(folder, detail::read_model_files(folder, options.checksum));
 }
 
-inline runtime::Model load(const std::string& folder, const LoadOptions& options) {
+template <class Lazy>
+runtime::Model load(const std::string& folder, const LoadOptions& options) {
   const detail::ModelFiles files = detail::read_model_files(folder, options.checksum);
   runtime::Model model(detail::read_program(folder, files), options.model);
   if (options.verify) {

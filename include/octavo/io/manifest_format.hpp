@@ -111,7 +111,8 @@ struct Derived {
   Json::Object numbers;
 };
 
-inline void derive_stage(const OutputStage& stage, Derived& derived) {
+template <class Lazy = void>
+void derive_stage(const OutputStage& stage, Derived& derived) {
   if (stage.rounding == Rounding::nearest_even_f32) {
     derived.floats["multiplier"] = {stage.scale.begin(), stage.scale.end()};
     return;
@@ -120,7 +121,8 @@ inline void derive_stage(const OutputStage& stage, Derived& derived) {
   derived.integers["shift"] = {stage.shift.begin(), stage.shift.end()};
 }
 
-inline void derive_add(const AddStage& stage, Derived& derived) {
+template <class Lazy = void>
+void derive_add(const AddStage& stage, Derived& derived) {
   if (stage.rounding == Rounding::nearest_even_f32) {
     derived.floats["multiplier"] = {stage.factor_a, stage.factor_b};
     return;
@@ -133,7 +135,8 @@ inline void derive_add(const AddStage& stage, Derived& derived) {
 }
 
 // Everything in int8 terms, as TFLite's specification has it. Empty for operators that do not requantize.
-[[nodiscard]] inline Derived derive(const runtime::Program& program, const runtime::Op& op) {
+template <class Lazy = void>
+[[nodiscard]] Derived derive(const runtime::Program& program, const runtime::Op& op) {
   Derived derived;
   const runtime::TensorInfo& in = runtime::input_of(program, op, 0);
   const runtime::TensorInfo& out = runtime::output_of(program, op);

@@ -20,6 +20,7 @@ namespace detail {
 
 // Reads what ManifestWriter writes. Everything is checked: kinds of JSON values, names, shapes against arrays, and
 // finally the program as a whole (validate) and its derived values.
+template <class Lazy = void>
 class ManifestReader {
  public:
   ManifestReader(const Json& manifest, const SafeTensors& weights) : manifest_(manifest), weights_(weights) {}

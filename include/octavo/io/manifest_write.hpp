@@ -22,6 +22,7 @@ namespace detail {
 }
 
 // Turns a program into JSON and a list of arrays. The arrays point into the program and into this object.
+template <class Lazy = void>
 class ManifestWriter {
  public:
   explicit ManifestWriter(const runtime::Program& program) : program_(program) {

@@ -25,17 +25,26 @@ struct NpyArray {
   Shape shape;
   Bytes bytes;
   [[nodiscard]] ArrayView view() const { return {type, shape, bytes}; }
-  [[nodiscard]] std::vector<float> floats() const { return to_floats(view()); }
+  template <class Lazy = void>
+  [[nodiscard]] std::vector<float> floats() const {
+    return to_floats(view());
+  }
 };
 
 // Reads numbers and booleans ('?', i/u of 1 to 8 bytes, f of 2 to 8), either byte order, C or Fortran order, up to six
 // dimensions. Throws Error naming `name` on everything else, and when the data's size does not fit the shape.
+template <class Lazy = void>
 NpyArray parse_npy(std::span<const std::uint8_t> file, const std::string& name);
-inline NpyArray read_npy(const std::string& path) { return parse_npy(read_file(path), path); }
+template <class Lazy = void>
+NpyArray read_npy(const std::string& path) {
+  return parse_npy(read_file(path), path);
+}
 
 // Writes version 1, atomically.
+template <class Lazy = void>
 void write_npy(const std::string& path, const ArrayView& array);
-inline void write_npy(const std::string& path, const Shape& shape, std::span<const float> values) {
+template <class Lazy = void>
+void write_npy(const std::string& path, const Shape& shape, std::span<const float> values) {
   write_npy(
       path,
       {ElementType::f32, shape, {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}});
@@ -53,6 +62,7 @@ inline constexpr NpyType kNpyTypes[] = {
     {"u2", ElementType::u16}, {"i1", ElementType::i8},  {"u1", ElementType::u8},  {"b1", ElementType::boolean}};
 
 // Reads the header's literal: the three keys in any order, nothing else.
+template <class Lazy = void>
 class NpyHeader {
  public:
   explicit NpyHeader(std::string_view text) : text_(text) {
@@ -153,7 +163,8 @@ inline void from_fortran_order(const std::uint8_t* from, std::uint8_t* to, const
   }
 }
 
-inline NpyArray parse_npy_checked(std::span<const std::uint8_t> file) {
+template <class Lazy = void>
+NpyArray parse_npy_checked(std::span<const std::uint8_t> file) {
   constexpr std::string_view magic = "\x93NUMPY";
   require(file.size() >= 10 && std::memcmp(file.data(), magic.data(), magic.size()) == 0, "not a .npy file");
   const int version = file[6];
@@ -163,7 +174,7 @@ inline NpyArray parse_npy_checked(std::span<const std::uint8_t> file) {
   std::size_t length = file[8] | static_cast<std::size_t>(file[9]) << 8;
   if (version > 1) length |= static_cast<std::size_t>(file[10]) << 16 | static_cast<std::size_t>(file[11]) << 24;
   require(length <= file.size() - start, "the header says ", length, " bytes, the file has ", file.size() - start);
-  const NpyHeader header({reinterpret_cast<const char*>(file.data()) + start, length});
+  const NpyHeader<> header({reinterpret_cast<const char*>(file.data()) + start, length});
   const std::span<const std::uint8_t> data = file.subspan(start + length);
 
   NpyArray array;
@@ -186,7 +197,8 @@ inline NpyArray parse_npy_checked(std::span<const std::uint8_t> file) {
 
 }  // namespace detail
 
-inline NpyArray parse_npy(std::span<const std::uint8_t> file, const std::string& name) {
+template <class Lazy>
+NpyArray parse_npy(std::span<const std::uint8_t> file, const std::string& name) {
   try {
     return detail::parse_npy_checked(file);
   } catch (const Error& error) {
@@ -194,7 +206,8 @@ inline NpyArray parse_npy(std::span<const std::uint8_t> file, const std::string&
   }
 }
 
-inline void write_npy(const std::string& path, const ArrayView& array) {
+template <class Lazy>
+void write_npy(const std::string& path, const ArrayView& array) {
   const detail::NpyType* known = std::begin(detail::kNpyTypes);
   while (known != std::end(detail::kNpyTypes) && known->type != array.type) ++known;
   require(known != std::end(detail::kNpyTypes), "'", path, "': .npy has no type ", name_of(array.type));

@@ -49,6 +49,7 @@ struct ArrayView {
 };
 
 // The values as float (rounded to nearest where float cannot hold them).
+template <class Lazy = void>
 std::vector<float> to_floats(const ArrayView& array);
 
 // A file in memory. Reading checks everything first: header length, JSON, types, shapes against sizes, offsets in
@@ -56,6 +57,7 @@ std::vector<float> to_floats(const ArrayView& array);
 class SafeTensors {
  public:
   // Takes the file's bytes. `name` stands in error messages.
+  template <class Lazy = void>
   SafeTensors(Bytes bytes, const std::string& name);
 
   [[nodiscard]] const std::map<std::string, ArrayView, std::less<>>& arrays() const noexcept { return arrays_; }
@@ -70,7 +72,9 @@ class SafeTensors {
   [[nodiscard]] std::span<const std::uint8_t> file_bytes() const noexcept { return bytes_; }
 
  private:
+  template <class Lazy>
   void read_header(std::string_view text, std::span<const std::uint8_t> data);
+  template <class Lazy>
   void check_no_overlap(std::span<const std::uint8_t> data) const;
 
   std::string name_;
@@ -79,7 +83,8 @@ class SafeTensors {
   std::map<std::string, std::string, std::less<>> metadata_;
 };
 
-inline SafeTensors read_safetensors(const std::string& path, std::size_t max_bytes = kMaxFileBytes) {
+template <class Lazy = void>
+SafeTensors read_safetensors(const std::string& path, std::size_t max_bytes = kMaxFileBytes) {
   return {read_file(path, max_bytes), path};
 }
 
@@ -94,6 +99,7 @@ struct NamedView {
 template <class WritePiece>
 void write_safetensors_to(std::vector<NamedView> arrays, const std::map<std::string, std::string>& metadata,
                           WritePiece&& write_piece);
+template <class Lazy = void>
 void write_safetensors(const std::string& path, std::vector<NamedView> arrays,
                        const std::map<std::string, std::string>& metadata = {});
 
@@ -134,7 +140,8 @@ inline ElementType element_type_from_name(std::string_view name) {
   fail("unknown element type '", name, "'");
 }
 
-inline std::vector<float> to_floats(const ArrayView& array) {
+template <class Lazy>
+std::vector<float> to_floats(const ArrayView& array) {
   std::vector<float> values(array.bytes.size() / bytes_of(array.type));
   switch (array.type) {
     case ElementType::f64:
@@ -180,7 +187,8 @@ inline std::vector<float> to_floats(const ArrayView& array) {
   return values;
 }
 
-inline SafeTensors::SafeTensors(Bytes bytes, const std::string& name) : name_(name), bytes_(std::move(bytes)) {
+template <class Lazy>
+SafeTensors::SafeTensors(Bytes bytes, const std::string& name) : name_(name), bytes_(std::move(bytes)) {
   const std::span<const std::uint8_t> file = bytes_;
   require(file.size() >= 8, "'", name, "': ", file.size(), " bytes are too few for a safetensors file");
   const std::uint64_t header = detail::load_u64(file.data());
@@ -188,13 +196,14 @@ inline SafeTensors::SafeTensors(Bytes bytes, const std::string& name) : name_(na
           " bytes, the file has ", file.size() - 8, " after its length");
   const auto length = static_cast<std::size_t>(header);
   try {
-    read_header({reinterpret_cast<const char*>(file.data()) + 8, length}, file.subspan(8 + length));
+    read_header<Lazy>({reinterpret_cast<const char*>(file.data()) + 8, length}, file.subspan(8 + length));
   } catch (const Error& error) {
     fail("'", name, "': ", error.what());
   }
 }
 
-inline void SafeTensors::read_header(std::string_view text, std::span<const std::uint8_t> data) {
+template <class Lazy>
+void SafeTensors::read_header(std::string_view text, std::span<const std::uint8_t> data) {
   const Json header = parse_json(text);
   for (const auto& [key, entry] : header.object()) {
     try {
@@ -219,10 +228,11 @@ inline void SafeTensors::read_header(std::string_view text, std::span<const std:
       fail("array '", key, "': ", error.what());
     }
   }
-  check_no_overlap(data);
+  check_no_overlap<Lazy>(data);
 }
 
-inline void SafeTensors::check_no_overlap(std::span<const std::uint8_t> data) const {
+template <class Lazy>
+void SafeTensors::check_no_overlap(std::span<const std::uint8_t> data) const {
   std::vector<std::pair<const std::uint8_t*, std::size_t>> pieces;
   for (const auto& [name, array] : arrays_) pieces.emplace_back(array.bytes.data(), array.bytes.size());
   std::sort(pieces.begin(), pieces.end());
@@ -270,8 +280,9 @@ void write_safetensors_to(std::vector<NamedView> arrays, const std::map<std::str
   for (const NamedView& named : arrays) write_piece(named.array.bytes);
 }
 
-inline void write_safetensors(const std::string& path, std::vector<NamedView> arrays,
-                              const std::map<std::string, std::string>& metadata) {
+template <class Lazy>
+void write_safetensors(const std::string& path, std::vector<NamedView> arrays,
+                       const std::map<std::string, std::string>& metadata) {
   AtomicFile file(path);
   write_safetensors_to(std::move(arrays), metadata, [&](std::span<const std::uint8_t> piece) { file.write(piece); });
   file.commit();

@@ -74,8 +74,9 @@ class TypedValues {
   std::vector<std::uint8_t> u8_;
 };
 
-[[nodiscard]] inline std::vector<std::vector<float>> run_self_test(const runtime::Model& model,
-                                                                   const std::vector<std::vector<float>>& inputs) {
+template <class Lazy = void>
+[[nodiscard]] std::vector<std::vector<float>> run_self_test(const runtime::Model& model,
+                                                            const std::vector<std::vector<float>>& inputs) {
   const runtime::Program& program = model.program();
   require(inputs.size() == program.inputs.size(), "self-test: expected ", program.inputs.size(), " inputs, found ",
           inputs.size());
@@ -96,8 +97,9 @@ class TypedValues {
 
 // What another instruction set may do: nothing to integers; to floats, another order of sums; to dynamic range, another
 // code here and there.
-[[nodiscard]] inline double self_test_tolerance(const runtime::Program& program,
-                                                const std::vector<std::vector<float>>& outputs) {
+template <class Lazy = void>
+[[nodiscard]] double self_test_tolerance(const runtime::Program& program,
+                                         const std::vector<std::vector<float>>& outputs) {
   double relative = 0.0;
   for (const runtime::Op& op : program.ops) {
     const bool floats =
@@ -115,7 +117,8 @@ class TypedValues {
 }  // namespace detail
 
 // Runs the test's inputs; throws Error that names the first output that differs by more than the tolerance.
-inline void verify_self_test(const runtime::Model& model, const SelfTest& test) {
+template <class Lazy = void>
+void verify_self_test(const runtime::Model& model, const SelfTest& test) {
   const std::vector<std::vector<float>> found = detail::run_self_test(model, test.inputs);
   require(found.size() == test.outputs.size(), "self-test: expected ", found.size(), " outputs, found ",
           test.outputs.size());

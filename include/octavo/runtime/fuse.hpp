@@ -23,6 +23,7 @@ struct FusedOp {
 //   pad + conv2d / depthwise_conv2d   the convolution pads by itself (outside, real 0 is read either way)
 //   conv2d / depthwise_conv2d / dense / add + clamp on the same grid   one range: the ranges' intersection
 // The bytes of every tensor that remains are the same as unfused. Requires a valid program.
+template <class Lazy = void>
 [[nodiscard]] std::vector<FusedOp> fuse_ops(const Program& program, bool fuse);
 
 namespace detail {
@@ -62,7 +63,8 @@ namespace detail {
 
 }  // namespace detail
 
-inline std::vector<FusedOp> fuse_ops(const Program& program, bool fuse) {
+template <class Lazy>
+std::vector<FusedOp> fuse_ops(const Program& program, bool fuse) {
   const std::vector<int> readers = detail::count_readers(program);
   std::vector<int> writer(program.tensors.size(), -1);  // index into `fused`
   std::vector<FusedOp> fused;

@@ -29,7 +29,8 @@ struct MemoryPlan {
 // Buffers whose lives overlap do not overlap in memory. The largest is placed first (ties: the earlier one), each into
 // the smallest gap between those already placed that it fits into, or after them: best fit by lifetime.
 // n buffers take O(n^2 log n) steps. Buffers without bytes get offset 0.
-[[nodiscard]] inline MemoryPlan plan_memory(const std::vector<BufferLife>& buffers) {
+template <class Lazy = void>
+[[nodiscard]] MemoryPlan plan_memory(const std::vector<BufferLife>& buffers) {
   const auto rounded = [&](std::size_t i) { return (buffers[i].bytes + kAlignment - 1) / kAlignment * kAlignment; };
   std::vector<std::size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -43,6 +43,7 @@ struct ModelInfo {
 class Model {
  public:
   // Throws Error, naming operator or tensor, when the program is invalid or has an operator without a kernel.
+  template <class Lazy = void>  // see step.hpp
   explicit Model(Program program, const ModelOptions& options = {})
       : prepared_(std::make_shared<const Prepared>(
             prepare(std::move(program), {options.fuse, options.keep_intermediates, options.max_arena_bytes}))),

@@ -39,6 +39,7 @@ struct Prepared {
 };
 
 // Validates, fuses, prepares all kernels, plans. Throws Error naming the operator when it cannot run.
+template <class Lazy = void>
 [[nodiscard]] Prepared prepare(Program program, const PrepareOptions& options);
 
 namespace detail {
@@ -58,7 +59,8 @@ namespace detail {
   return bytes;
 }
 
-[[nodiscard]] inline Step prepare_step(const Program& program, FusedOp fused) {
+template <class Lazy = void>
+[[nodiscard]] Step prepare_step(const Program& program, FusedOp fused) {
   Step step;
   step.op = std::move(fused.op);
   step.sources = std::move(fused.sources);
@@ -74,7 +76,8 @@ namespace detail {
 }
 
 // Lifetimes in steps: an input lives from step 0, an output to the last one.
-[[nodiscard]] inline MemoryPlan plan_tensors(Prepared& p) {
+template <class Lazy = void>
+[[nodiscard]] MemoryPlan plan_tensors(Prepared& p) {
   const int last = std::max(static_cast<int>(p.steps.size()) - 1, 0);
   const std::size_t count = p.program.tensors.size();
   std::vector<BufferLife> lives(count);
@@ -104,7 +107,8 @@ namespace detail {
 
 }  // namespace detail
 
-inline Prepared prepare(Program program, const PrepareOptions& options) {
+template <class Lazy>
+Prepared prepare(Program program, const PrepareOptions& options) {
   validate(program);
   Prepared p;
   p.program = std::move(program);

@@ -1,4 +1,7 @@
 // octavo/runtime/step.hpp: one prepared unit of execution: an operator, or several fused into one.
+//
+// The functions that prepare steps, and what calls them, are templates on a type `Lazy` that nobody names: a file that
+// includes runtime.hpp without preparing a model does not compile them, nor the kernels of all instruction sets.
 #ifndef OCTAVO_RUNTIME_STEP_HPP_
 #define OCTAVO_RUNTIME_STEP_HPP_
 

@@ -31,7 +31,8 @@ void set_convolution_f32(Step& step, Kernel kernel, std::int64_t rows = 1) {
   step.kernel = [shared] { return std::string(shared->kernel_name()); };
 }
 
-inline void prepare_dynamic_range(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_dynamic_range(const Program& program, Step& step) {
   const Op& op = step.op;
   const TensorInfo& weights = input_of(program, op, 1);
   const std::vector<std::int8_t> codes = weight_codes(weights);
@@ -47,7 +48,8 @@ inline void prepare_dynamic_range(const Program& program, Step& step) {
     set_convolution_f32(step, DynamicRangeDense(g.in_c, g.out_c, codes, stage, op.name), g.out_w);
 }
 
-inline void prepare_convolution_f32(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_convolution_f32(const Program& program, Step& step) {
   const Op& op = step.op;
   const TensorInfo& weights = input_of(program, op, 1);
   if (weights.dtype != DType::f32) return prepare_dynamic_range(program, step);
@@ -62,7 +64,8 @@ inline void prepare_convolution_f32(const Program& program, Step& step) {
     set_convolution_f32(step, DenseF32(g.in_c, g.out_c, values, bias, op.clamp_low, op.clamp_high), g.out_w);
 }
 
-inline void prepare_pool_f32(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_pool_f32(const Program& program, Step& step) {
   const Op& op = step.op;
   const float_ops::Limits limits{op.clamp_low, op.clamp_high};
   const int from = op.inputs[0];
@@ -79,7 +82,8 @@ inline void prepare_pool_f32(const Program& program, Step& step) {
   };
 }
 
-inline void prepare_elementwise_f32(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_elementwise_f32(const Program& program, Step& step) {
   const Op& op = step.op;
   const float_ops::Limits limits{op.clamp_low, op.clamp_high};
   const std::int64_t size = output_of(program, op).shape.size();
@@ -102,7 +106,8 @@ inline void prepare_elementwise_f32(const Program& program, Step& step) {
     step.run = [=](const StepContext& c) { float_ops::logistic(c.floats(a), c.floats(to), c.batch * size, c.threads); };
 }
 
-inline void prepare_concat_f32(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_concat_f32(const Program& program, Step& step) {
   const Op& op = step.op;
   const ConcatExtents extents = concat_extents(program, op);
   std::int64_t total = 0;
@@ -118,7 +123,8 @@ inline void prepare_concat_f32(const Program& program, Step& step) {
   };
 }
 
-inline void prepare_pad_f32(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_pad_f32(const Program& program, Step& step) {
   const Op& op = step.op;
   step.run = [shape = input_of(program, op, 0).shape,
               padding = Padding{op.pad_top, op.pad_bottom, op.pad_left, op.pad_right}, from = op.inputs[0],
@@ -128,7 +134,8 @@ inline void prepare_pad_f32(const Program& program, Step& step) {
 }
 
 // Prepares any operator between float activations.
-inline void prepare_f32(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_f32(const Program& program, Step& step) {
   step.kernel = [] { return std::string("float"); };
   switch (step.op.kind) {
     case OpKind::conv2d:

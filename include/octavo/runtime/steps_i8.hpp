@@ -24,12 +24,14 @@ namespace runtime {
 namespace detail {
 
 // The fused activation's limits on the output's grid.
-[[nodiscard]] inline CodeLimits code_limits(const Program& program, const Op& op) {
+template <class Lazy = void>
+[[nodiscard]] CodeLimits code_limits(const Program& program, const Op& op) {
   return activation_range(stored_grid(output_of(program, op)), op.clamp_low, op.clamp_high);
 }
 
 // The requantization of a convolution's accumulators.
-[[nodiscard]] inline OutputStage convolution_stage(const Program& program, const Op& op) {
+template <class Lazy = void>
+[[nodiscard]] OutputStage convolution_stage(const Program& program, const Op& op) {
   return make_output_stage(program.rounding, grid_of(input_of(program, op, 0)).scale,
                            input_of(program, op, 1).quantization.scale, stored_grid(output_of(program, op)),
                            code_limits(program, op));
@@ -48,7 +50,8 @@ void set_convolution(Step& step, Kernel kernel, std::int64_t rows = 1) {
   step.kernel = [shared] { return std::string(shared->kernel_name()); };
 }
 
-inline void prepare_convolution_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_convolution_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const std::vector<std::int8_t> weights = weight_codes(input_of(program, op, 1));
   const std::span<const std::int32_t> bias = bias_values<std::int32_t>(program, op);
@@ -75,7 +78,8 @@ void set_unary(Step& step, Kernel kernel, std::int64_t per_image, std::string na
   step.kernel = [name = std::move(name)] { return name; };
 }
 
-inline void prepare_pool_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_pool_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const TensorInfo& in = input_of(program, op, 0);
   const TensorInfo& out = output_of(program, op);
@@ -100,7 +104,8 @@ inline void prepare_pool_i8(const Program& program, Step& step) {
               1, "average_pool");
 }
 
-inline void prepare_pair_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_pair_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const Grid a = stored_grid(input_of(program, op, 0));
   const Grid b = stored_grid(input_of(program, op, 1));
@@ -123,7 +128,8 @@ inline void prepare_pair_i8(const Program& program, Step& step) {
   set(QuantizedMul(a.zero_point, b.zero_point, make_output_stage(program.rounding, a.scale, scale_b, out, limits)));
 }
 
-inline void prepare_concat_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_concat_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const ConcatExtents extents = concat_extents(program, op);
   const Grid to = stored_grid(output_of(program, op));
@@ -140,7 +146,8 @@ inline void prepare_concat_i8(const Program& program, Step& step) {
   step.kernel = [] { return std::string("copy"); };
 }
 
-inline void prepare_pad_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_pad_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const TensorInfo& in = input_of(program, op, 0);
   const auto value = static_cast<std::uint8_t>(stored_grid(in).zero_point);
@@ -152,7 +159,8 @@ inline void prepare_pad_i8(const Program& program, Step& step) {
 }
 
 // clamp, requantize, logistic: functions of one code.
-inline void prepare_map_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_map_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const Grid from = stored_grid(input_of(program, op, 0));
   const Grid to = stored_grid(output_of(program, op));
@@ -164,7 +172,8 @@ inline void prepare_map_i8(const Program& program, Step& step) {
   set_unary(step, std::move(map), per_image, "table");
 }
 
-inline void prepare_border_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_border_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const std::int64_t per_image = output_of(program, op).shape.size();
   const int from = op.inputs[0];
@@ -182,7 +191,8 @@ inline void prepare_border_i8(const Program& program, Step& step) {
   step.kernel = [] { return std::string("convert"); };
 }
 
-inline void prepare_softmax_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_softmax_i8(const Program& program, Step& step) {
   const TensorInfo& in = input_of(program, step.op, 0);
   const std::int64_t depth = in.shape.back();
   set_unary(step, QuantizedSoftmax(depth, make_softmax_stage(program.rounding, grid_of(in).scale, step.op.beta)),
@@ -190,7 +200,8 @@ inline void prepare_softmax_i8(const Program& program, Step& step) {
 }
 
 // Prepares any operator that reads or writes 8-bit codes.
-inline void prepare_i8(const Program& program, Step& step) {
+template <class Lazy = void>
+void prepare_i8(const Program& program, Step& step) {
   switch (step.op.kind) {
     case OpKind::conv2d:
     case OpKind::depthwise_conv2d:

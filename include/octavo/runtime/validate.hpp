@@ -28,6 +28,7 @@ namespace runtime {
 //    inside the padded input and no further window would fit into the input;
 //  - max_pool2d, pad and reshape keep scale and zero point, average_pool2d too in the tflite modes; softmax and
 //    logistic give 1/256, -128 (TFLite's 8-bit specification).
+template <class Lazy = void>
 void validate(const Program& program);
 
 namespace detail {
@@ -39,7 +40,8 @@ inline constexpr std::size_t kMaxConcatInputs = 32;
 
 constexpr bool is_code(DType dtype) { return dtype == DType::i8 || dtype == DType::u8; }
 
-inline void validate_quantization(const TensorInfo& tensor) {
+template <class Lazy = void>
+void validate_quantization(const TensorInfo& tensor) {
   const Quantization& q = tensor.quantization;
   const auto what = [&](const auto&... parts) { fail("tensor '", tensor.name, "': ", parts...); };
   if (tensor.dtype == DType::f32) {
@@ -76,7 +78,8 @@ inline void validate_quantization(const TensorInfo& tensor) {
       what("zero point ", zero_point, " is not in [", q.qmin, ", ", q.qmax, "]");
 }
 
-inline void validate_tensor(const TensorInfo& tensor) {
+template <class Lazy = void>
+void validate_tensor(const TensorInfo& tensor) {
   require(!tensor.name.empty(), "a tensor has no name");
   std::int64_t elements = 1;
   for (const std::int64_t extent : tensor.shape) {
@@ -102,6 +105,7 @@ inline void validate_tensor(const TensorInfo& tensor) {
 }
 
 // Checks one operator whose tensor ids are known to be in range.
+template <class Lazy = void>
 class OpValidator {
  public:
   OpValidator(const Program& program, const Op& op) : program_(program), op_(op) {}
@@ -370,7 +374,8 @@ class OpValidator {
 
 }  // namespace detail
 
-inline void validate(const Program& program) {
+template <class Lazy>
+void validate(const Program& program) {
   std::vector<std::string_view> names;
   for (const TensorInfo& tensor : program.tensors) {
     detail::validate_tensor(tensor);
@@ -397,7 +402,7 @@ inline void validate(const Program& program) {
       require(tensor.constant() || written[static_cast<std::size_t>(op.inputs[i])], name_of(op.kind), " '", op.name,
               "': input '", tensor.name, "' is not written by an earlier operator");
     }
-    detail::OpValidator(program, op).run();
+    detail::OpValidator<Lazy>(program, op).run();
     const auto out = static_cast<std::size_t>(op.outputs[0]);
     require(!written[out], name_of(op.kind), " '", op.name, "': tensor '", program.tensors[out].name,
             "' is written before");
