@@ -16,25 +16,28 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   using Register = typename V::Type;
 
   // sum[c] += sum of x - shift[c]; sum2[c] += sum of (x - shift[c])^2; minimum and maximum are lowered and raised.
-  OCTAVO_DETAIL_TARGET static void statistics(const float* x, std::int64_t rows, std::int64_t channels,
-                                              const float* shift, float* sum, float* sum2, float* minimum,
-                                              float* maximum) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void statistics(const float* x, std::int64_t rows,
+                                                                     std::int64_t channels, const float* shift,
+                                                                     float* sum, float* sum2, float* minimum,
+                                                                     float* maximum) {
     std::int64_t r = 0;
     for (; r + 8 <= rows; r += 8) statistics_rows<8>(x + r * channels, channels, shift, sum, sum2, minimum, maximum);
     for (; r < rows; ++r) statistics_rows<1>(x + r * channels, channels, shift, sum, sum2, minimum, maximum);
   }
 
   // sum[c] += sum of x.
-  OCTAVO_DETAIL_TARGET static void sums(const float* x, std::int64_t rows, std::int64_t channels, float* sum) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void sums(const float* x, std::int64_t rows, std::int64_t channels,
+                                                               float* sum) {
     std::int64_t r = 0;
     for (; r + 8 <= rows; r += 8) sum_rows<8>(x + r * channels, channels, sum);
     for (; r < rows; ++r) sum_rows<1>(x + r * channels, channels, sum);
   }
 
   // sum_g[c] += sum of g; sum_gx[c] += sum of g * x; g is dy where the gradient passes, else 0.
-  OCTAVO_DETAIL_TARGET static void backward_sums(const float* x, const float* dy, std::int64_t rows,
-                                                 std::int64_t channels, const AffineClamp& f, float* sum_g,
-                                                 float* sum_gx) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void backward_sums(const float* x, const float* dy,
+                                                                        std::int64_t rows, std::int64_t channels,
+                                                                        const AffineClamp& f, float* sum_g,
+                                                                        float* sum_gx) {
     Gate gate;
     Gate::prepare(f, gate);
     std::int64_t r = 0;
@@ -44,9 +47,11 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   // dx = p[c] * g + q[c] * x + r[c]; q and r null: dx = p[c] * g.
-  OCTAVO_DETAIL_TARGET static void backward_input(const float* x, const float* dy, std::int64_t rows,
-                                                  std::int64_t channels, const AffineClamp& f, const float* p,
-                                                  const float* q, const float* r, float* dx, bool stream) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void backward_input(const float* x, const float* dy,
+                                                                         std::int64_t rows, std::int64_t channels,
+                                                                         const AffineClamp& f, const float* p,
+                                                                         const float* q, const float* r, float* dx,
+                                                                         bool stream) {
     Gate gate;
     Gate::prepare(f, gate);
     for (std::int64_t row = 0; row < rows; ++row, x += channels, dy += channels, dx += channels)
@@ -62,8 +67,9 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   // y = u, the clamped affine value.
-  OCTAVO_DETAIL_TARGET static void forward(const float* x, std::int64_t rows, std::int64_t channels,
-                                           const AffineClamp& f, float* y, bool stream) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void forward(const float* x, std::int64_t rows,
+                                                                  std::int64_t channels, const AffineClamp& f, float* y,
+                                                                  bool stream) {
     const Register low = V::set(f.low);
     const Register high = V::set(f.high);
     for (std::int64_t row = 0; row < rows; ++row, x += channels, y += channels)
@@ -77,8 +83,9 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
 
   // y = fake_quantize(u).
   template <Ties kTies>
-  OCTAVO_DETAIL_TARGET static void forward_quantized(const float* x, std::int64_t rows, std::int64_t channels,
-                                                     const AffineClamp& f, float* y, bool stream) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void forward_quantized(const float* x, std::int64_t rows,
+                                                                            std::int64_t channels, const AffineClamp& f,
+                                                                            float* y, bool stream) {
     const Register low = V::set(f.low);
     const Register high = V::set(f.high);
     Quantizer quantizer;
@@ -96,7 +103,7 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   // Where the gradient passes. Without a grid its limits are infinite.
   struct Gate {
     Register low, high, grid_low, grid_high;
-    OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void prepare(const AffineClamp& f, Gate& out) {
+    OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void prepare(const AffineClamp& f, Gate& out) {
       constexpr float infinity = std::numeric_limits<float>::infinity();
       out.low = V::set(f.low);
       out.high = V::set(f.high);
@@ -104,30 +111,31 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
       out.grid_high = V::set(f.grid != nullptr ? f.grid->high() : infinity);
     }
     // Where low < z < high the clamped value is z itself.
-    OCTAVO_DETAIL_TARGET OCTAVO_INLINE Register pass(Register z, Register dy) const {
+    OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE Register pass(Register z, Register dy) const {
       const Register inside = V::where_less(z, high, V::where_less(low, z, dy));
       return V::where_less_equal(z, grid_high, V::where_less_equal(grid_low, z, inside));
     }
   };
 
   // The next V::kLanes values, or the last `count` of a row and zeros.
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register get(const float* p, std::int64_t count) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static Register get(const float* p, std::int64_t count) {
     return count >= V::kLanes ? V::load(p) : V::load(p, count);
   }
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count) {
     if (count >= V::kLanes)
       V::store(p, x);
     else
       V::store(p, x, count);
   }
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count, bool stream) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count,
+                                                                            bool stream) {
     if (stream)
       V::stream(p, x);
     else
       put(p, x, count);
   }
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register z_of(Register x, const AffineClamp& f, std::int64_t c,
-                                                          std::int64_t count) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static Register z_of(Register x, const AffineClamp& f,
+                                                                                 std::int64_t c, std::int64_t count) {
     return V::fma(get(f.multiplier + c, count), x, get(f.offset + c, count));
   }
 
@@ -135,9 +143,11 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   static std::int64_t distance(std::int64_t channels) { return 8 * channels * (1 + 1024 / (8 * channels)); }
 
   template <int Rows>
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void statistics_rows(const float* x, std::int64_t channels,
-                                                                 const float* shift, float* sum, float* sum2,
-                                                                 float* minimum, float* maximum) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void statistics_rows(const float* x,
+                                                                                        std::int64_t channels,
+                                                                                        const float* shift, float* sum,
+                                                                                        float* sum2, float* minimum,
+                                                                                        float* maximum) {
     const std::int64_t ahead = distance(channels);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
@@ -164,7 +174,8 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   template <int Rows>
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void sum_rows(const float* x, std::int64_t channels, float* sum) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void sum_rows(const float* x, std::int64_t channels,
+                                                                                 float* sum) {
     const std::int64_t ahead = distance(channels);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
@@ -179,9 +190,9 @@ struct ChannelPassF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   template <int Rows>
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void backward_sum_rows(const float* x, const float* dy,
-                                                                   std::int64_t channels, const AffineClamp& f,
-                                                                   const Gate& gate, float* sum_g, float* sum_gx) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void backward_sum_rows(
+      const float* x, const float* dy, std::int64_t channels, const AffineClamp& f, const Gate& gate, float* sum_g,
+      float* sum_gx) {
     const std::int64_t ahead = distance(channels);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;

@@ -20,9 +20,10 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
   //   out[x * out_step + c] = clamp(bias[c] + sum over t of taps[t].in[x * in_step + c] * taps[t].weights[c])
   // Eight pixels at a time share the weights; they are next to each other in memory. `ahead` is prefetched on the way;
   // `stream` writes around the caches.
-  OCTAVO_DETAIL_TARGET static void run(const TapF32* taps, int tap_count, std::int64_t pixels, std::int64_t channels,
-                                       std::int64_t in_step, std::int64_t out_step, const float* bias, float low,
-                                       float high, float* out, bool stream, AheadF32& ahead) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void run(const TapF32* taps, int tap_count, std::int64_t pixels,
+                                                              std::int64_t channels, std::int64_t in_step,
+                                                              std::int64_t out_step, const float* bias, float low,
+                                                              float high, float* out, bool stream, AheadF32& ahead) {
     std::int64_t x = 0;
     for (; x + 8 <= pixels; x += 8)
       pixels_of<8>(taps, tap_count, x, channels, in_step, out_step, bias, low, high, out + x * out_step, stream, ahead);
@@ -36,7 +37,7 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
   // out[x * channels + c] for a row of a 3 x 3 window. Each input column is loaded once and added to all the outputs
   // that it belongs to (three, or one and two in turn), whose sums and the nine weights stay in registers.
   template <int Stride>
-  OCTAVO_DETAIL_TARGET static void row3(const DepthwiseRow3F32& r, AheadF32& ahead) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void row3(const DepthwiseRow3F32& r, AheadF32& ahead) {
     const Register least = V::set(r.low);
     const Register most = V::set(r.high);
     for (std::int64_t c = 0; c < r.channels; c += V::kLanes) {
@@ -80,9 +81,10 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
 
   // dw[t * channels + c] += sum over x of taps[t].in[x * in_step + c] * dy[x * channels + c]. The taps' weights are not
   // read; ahead[0] and ahead[1] are prefetched on the way.
-  OCTAVO_DETAIL_TARGET static void weight_gradient(const TapF32* taps, int tap_count, std::int64_t pixels,
-                                                   std::int64_t channels, std::int64_t in_step, const float* dy,
-                                                   float* dw, AheadF32* ahead) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void weight_gradient(const TapF32* taps, int tap_count,
+                                                                          std::int64_t pixels, std::int64_t channels,
+                                                                          std::int64_t in_step, const float* dy,
+                                                                          float* dw, AheadF32* ahead) {
     int t = 0;
     for (; t + 9 <= tap_count; t += 9)
       gradient_of<9>(taps + t, pixels, channels, in_step, dy, dw + t * channels, ahead);
@@ -92,10 +94,10 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
   }
 
  private:
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register get(const float* p, std::int64_t count) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static Register get(const float* p, std::int64_t count) {
     return count >= V::kLanes ? V::load(p) : V::load(p, count);
   }
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count) {
     if (count >= V::kLanes)
       V::store(p, x);
     else
@@ -103,23 +105,25 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   // The three values of input column x; false where it is outside the image.
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static bool column(const DepthwiseRow3F32& r, const float* const* in,
-                                                        std::int64_t x, std::int64_t count, Register* k) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static bool column(const DepthwiseRow3F32& r,
+                                                                               const float* const* in, std::int64_t x,
+                                                                               std::int64_t count, Register* k) {
     if (x < 0 || x >= r.in_w) return false;
 #pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) k[i] = get(in[i] + x * r.steps[i], count);
     return true;
   }
   // sum + one column of the window.
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register add_column(const Register* k, const Register* w, Register sum) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static Register add_column(const Register* k,
+                                                                                       const Register* w,
+                                                                                       Register sum) {
     return V::fma(k[2], w[6], V::fma(k[1], w[3], V::fma(k[0], w[0], sum)));
   }
 
   template <int Pixels>
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void pixels_of(const TapF32* taps, int tap_count, std::int64_t x,
-                                                           std::int64_t channels, std::int64_t in_step,
-                                                           std::int64_t out_step, const float* bias, float low,
-                                                           float high, float* out, bool stream, AheadF32& ahead) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void pixels_of(
+      const TapF32* taps, int tap_count, std::int64_t x, std::int64_t channels, std::int64_t in_step,
+      std::int64_t out_step, const float* bias, float low, float high, float* out, bool stream, AheadF32& ahead) {
     const Register least = V::set(low);
     const Register most = V::set(high);
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
@@ -147,9 +151,9 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   template <int Taps>
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void gradient_of(const TapF32* taps, std::int64_t pixels,
-                                                             std::int64_t channels, std::int64_t in_step,
-                                                             const float* dy, float* dw, AheadF32* ahead) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void gradient_of(
+      const TapF32* taps, std::int64_t pixels, std::int64_t channels, std::int64_t in_step, const float* dy, float* dw,
+      AheadF32* ahead) {
     for (std::int64_t c = 0; c < channels; c += V::kLanes) {
       const std::int64_t count = channels - c;
       Register sum[static_cast<std::size_t>(Taps)];

@@ -13,8 +13,8 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
   using Register = typename V::Type;
 
   // y = clamp(a + b, low, high)
-  OCTAVO_DETAIL_TARGET static void add(const float* a, const float* b, std::int64_t n, float low, float high,
-                                       float* y) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void add(const float* a, const float* b, std::int64_t n, float low,
+                                                              float high, float* y) {
     const Register least = V::set(low);
     const Register most = V::set(high);
     for (std::int64_t i = 0; i < n; i += V::kLanes) {
@@ -24,19 +24,21 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   // y += factor * x
-  OCTAVO_DETAIL_TARGET static void axpy(float factor, const float* x, std::int64_t n, float* y) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void axpy(float factor, const float* x, std::int64_t n, float* y) {
     const Register f = V::set(factor);
     for (std::int64_t i = 0; i < n; i += V::kLanes) put(y + i, V::fma(f, get(x + i, n - i), get(y + i, n - i)), n - i);
   }
 
   // y = factor * x
-  OCTAVO_DETAIL_TARGET static void scale(float factor, const float* x, std::int64_t n, float* y) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void scale(float factor, const float* x, std::int64_t n,
+                                                                float* y) {
     const Register f = V::set(factor);
     for (std::int64_t i = 0; i < n; i += V::kLanes) put(y + i, V::mul(f, get(x + i, n - i)), n - i);
   }
 
   // y = clamp(x, low, high)
-  OCTAVO_DETAIL_TARGET static void clamp(const float* x, std::int64_t n, float low, float high, float* y) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void clamp(const float* x, std::int64_t n, float low, float high,
+                                                                float* y) {
     const Register least = V::set(low);
     const Register most = V::set(high);
     for (std::int64_t i = 0; i < n; i += V::kLanes) put(y + i, V::min(most, V::max(least, get(x + i, n - i))), n - i);
@@ -44,8 +46,9 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
 
   // dx = dy where low < x < high (Closed: low <= x <= high), else 0
   template <bool Closed>
-  OCTAVO_DETAIL_TARGET static void clamp_backward(const float* x, const float* dy, std::int64_t n, float low,
-                                                  float high, float* dx) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void clamp_backward(const float* x, const float* dy,
+                                                                         std::int64_t n, float low, float high,
+                                                                         float* dx) {
     const Register least = V::set(low);
     const Register most = V::set(high);
     for (std::int64_t i = 0; i < n; i += V::kLanes) {
@@ -60,7 +63,8 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   template <Ties kTies>
-  OCTAVO_DETAIL_TARGET static void fake_quantize(const float* x, std::int64_t n, const Grid& grid, float* y) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void fake_quantize(const float* x, std::int64_t n,
+                                                                        const Grid& grid, float* y) {
     FakeQuantizeF32<OCTAVO_DETAIL_LEVEL> quantizer;
     FakeQuantizeF32<OCTAVO_DETAIL_LEVEL>::prepare(grid, quantizer);
     for (std::int64_t i = 0; i < n; i += V::kLanes)
@@ -68,7 +72,8 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   // minimum = min(minimum, all x), maximum likewise; false, and both unspecified, if some x is NaN.
-  OCTAVO_DETAIL_TARGET static bool min_max(const float* x, std::int64_t n, float& minimum, float& maximum) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static bool min_max(const float* x, std::int64_t n, float& minimum,
+                                                                  float& maximum) {
     Register least[4];
     Register most[4];
     Register strange[4];  // becomes NaN, and stays so, when a value is NaN or infinite
@@ -107,8 +112,8 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
     return finite;
   }
 
-  OCTAVO_DETAIL_TARGET static void adam(float* p, const float* dp, float* m, float* v, std::int64_t n,
-                                        const AdamFactors& f) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void adam(float* p, const float* dp, float* m, float* v,
+                                                               std::int64_t n, const AdamFactors& f) {
     const Register rate = V::set(-f.learning_rate);
     const Register rest1 = V::set(1.0F - f.beta1);
     const Register rest2 = V::set(1.0F - f.beta2);
@@ -129,8 +134,8 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
     }
   }
 
-  OCTAVO_DETAIL_TARGET static void momentum(float* p, const float* dp, float* velocity, std::int64_t n,
-                                            const MomentumFactors& f) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void momentum(float* p, const float* dp, float* velocity,
+                                                                   std::int64_t n, const MomentumFactors& f) {
     const Register rate = V::set(-f.learning_rate);
     const Register keep = V::set(f.momentum);
     const Register decay = V::set(f.weight_decay);
@@ -145,10 +150,10 @@ struct ElementwiseF32<OCTAVO_DETAIL_LEVEL> {
   }
 
  private:
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static Register get(const float* p, std::int64_t count) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static Register get(const float* p, std::int64_t count) {
     return count >= V::kLanes ? V::load(p) : V::load(p, count);
   }
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void put(float* p, Register x, std::int64_t count) {
     if (count >= V::kLanes)
       V::store(p, x);
     else

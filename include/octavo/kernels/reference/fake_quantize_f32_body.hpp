@@ -16,7 +16,8 @@ struct FakeQuantizeF32<OCTAVO_DETAIL_LEVEL> {
 
   Register scale, low, high, magic;
 
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE static void prepare(const Grid& grid, FakeQuantizeF32& out) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE static void prepare(const Grid& grid,
+                                                                                FakeQuantizeF32& out) {
     out.scale = V::set(grid.scale);
     out.low = V::set(static_cast<float>(grid.qmin - grid.zero_point));
     out.high = V::set(static_cast<float>(grid.qmax - grid.zero_point));
@@ -24,7 +25,7 @@ struct FakeQuantizeF32<OCTAVO_DETAIL_LEVEL> {
   }
 
   template <Ties kTies>
-  OCTAVO_DETAIL_TARGET OCTAVO_INLINE Register apply(Register u) const {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE Register apply(Register u) const {
     const Register v = V::min(high, V::max(low, V::div(u, scale)));
     Register steps = V::sub(V::add(v, magic), magic);
     if constexpr (kTies != Ties::even) {

@@ -13,8 +13,9 @@ struct Im2colF32<OCTAVO_DETAIL_LEVEL> {
 
   // For `pixels` neighbours in an output row whose windows are inside the image: columns[pixel][row][v] =
   // image[row * row_stride + pixel * step + v] for row < rows and v < length.
-  OCTAVO_DETAIL_TARGET static void run(const float* image, std::int64_t rows, std::int64_t row_stride,
-                                       std::int64_t length, std::int64_t step, std::int64_t pixels, float* columns) {
+  OCTAVO_DETAIL_TARGET OCTAVO_DETAIL_UNROLLED static void run(const float* image, std::int64_t rows,
+                                                              std::int64_t row_stride, std::int64_t length,
+                                                              std::int64_t step, std::int64_t pixels, float* columns) {
     for (std::int64_t p = 0; p < pixels; ++p, image += step)
       for (std::int64_t row = 0; row < rows; ++row, columns += length) {
         const float* from = image + row * row_stride;

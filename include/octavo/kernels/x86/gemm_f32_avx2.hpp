@@ -50,7 +50,8 @@ struct GemmF32<Isa::avx2> {
   }
 
   template <int Rows, int Vectors, bool Masked, bool Transposed>
-  OCTAVO_TARGET_AVX2 static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j, PrefetchStream& stream) {
+  OCTAVO_TARGET_AVX2 OCTAVO_DETAIL_UNROLLED static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j,
+                                                             PrefetchStream& stream) {
     using V = VectorF32<Isa::avx2>;
     const std::int64_t tail = Masked ? g.columns - j : 8;  // lanes of a masked vector, of which there is one
     float* c = g.c + i * g.ldc + j;

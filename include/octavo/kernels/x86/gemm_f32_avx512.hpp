@@ -66,8 +66,8 @@ struct GemmF32<Isa::avx512vnni> {
   }
 
   template <int Rows, int Whole, Tail Last, bool Transposed>
-  OCTAVO_TARGET_AVX512VNNI static void tile(const GemmBlockF32& g, std::int64_t i, std::int64_t j,
-                                            PrefetchStream& stream) {
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_DETAIL_UNROLLED static void tile(const GemmBlockF32& g, std::int64_t i,
+                                                                   std::int64_t j, PrefetchStream& stream) {
     constexpr bool half = Last == Tail::half;
     constexpr bool whole = Last == Tail::whole;
     constexpr int vectors = Whole + (whole ? 1 : 0);

@@ -14,7 +14,7 @@ namespace detail {
 // first_lanes + 8 - n begins with n set lanes (n = 0..8) and ends with unset ones.
 alignas(64) inline constexpr std::int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
-#define OCTAVO_DETAIL_OP OCTAVO_TARGET_AVX2 static OCTAVO_INLINE
+#define OCTAVO_DETAIL_OP OCTAVO_TARGET_AVX2 static OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE
 
 template <>
 struct VectorF32<Isa::avx2> {

@@ -11,7 +11,7 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-#define OCTAVO_DETAIL_OP OCTAVO_TARGET_AVX512VNNI static OCTAVO_INLINE
+#define OCTAVO_DETAIL_OP OCTAVO_TARGET_AVX512VNNI static OCTAVO_DETAIL_UNROLLED OCTAVO_INLINE
 
 // The maskz forms stand where g++ 12 warns about its own header's undefined source operand otherwise.
 template <>
