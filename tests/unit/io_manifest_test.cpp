@@ -286,8 +286,9 @@ TEST_CASE("manifest: 4,000 damaged manifests and weights are loaded or refused, 
         victim[at] = alphabet[static_cast<std::size_t>(rng.below(alphabet.size()))];
     }
     try {
-      const io::detail::ModelFiles files{parse_json(manifest),
-                                         io::SafeTensors(io::Bytes(weights.begin(), weights.end()), "weights")};
+      io::Bytes bytes(weights.size());
+      std::memcpy(bytes.data(), weights.data(), weights.size());
+      const io::detail::ModelFiles files{parse_json(manifest), io::SafeTensors(std::move(bytes), "weights")};
       const Program program = io::detail::read_program("memory", files);
       (void)Model(program, {.threads = 1, .max_arena_bytes = 1 << 24});
       ++accepted;
@@ -331,9 +332,10 @@ TEST_CASE("manifest: follows the schema's required and known words") {
           for (const Json& key : required->array()) CHECK_MESSAGE(value.find(key.string()) != nullptr, key.string());
         const Json* properties = rule.find("properties");
         if (properties == nullptr) return;
-        for (const auto& [key, inner] : value.object()) {
+        for (const Json::Member& member : value.object()) {
+          const std::string& key = member.first;
           CHECK_MESSAGE(properties->find(key) != nullptr, key);
-          if (const Json* inner_rule = properties->find(key)) check(inner, *inner_rule, at + "." + key);
+          if (const Json* inner_rule = properties->find(key)) check(member.second, *inner_rule, at + "." + key);
         }
       };
   const TemporaryFolder folder;
@@ -345,8 +347,10 @@ TEST_CASE("manifest: follows the schema's required and known words") {
     const Json manifest = parse_json(io::read_text_file(folder.file("a") + "/manifest.json"));
     check(manifest, schema, "manifest");
     // Each described top member is written by some program (labels need a label list).
-    for (const auto& [key, rule] : schema.at("properties").object())
+    for (const Json::Member& member : schema.at("properties").object()) {
+      const std::string& key = member.first;
       if (key != "labels") CHECK_MESSAGE(manifest.find(key) != nullptr, key);
+    }
   }
   CHECK(objects > 300);
 }

@@ -16,25 +16,31 @@
 
 using namespace nets;
 
-// Every allocation of this program is counted.
+// Every allocation of this program is counted. Not inlined: g++ would see malloc's memory given to delete.
+#define COUNTED __attribute__((noinline))
 namespace {
 std::atomic<long> allocations{0};
 }
-void* operator new(std::size_t size) {
+COUNTED void* operator new(std::size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
-void* operator new(std::size_t size, std::align_val_t alignment) {
+COUNTED void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  ++allocations;
+  return std::malloc(size == 0 ? 1 : size);
+}
+COUNTED void* operator new(std::size_t size, std::align_val_t alignment) {
   ++allocations;
   const auto align = static_cast<std::size_t>(alignment);
   if (void* memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+COUNTED void operator delete(void* memory) noexcept { std::free(memory); }
+COUNTED void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+COUNTED void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
+COUNTED void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+COUNTED void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
