@@ -1,10 +1,12 @@
 // io/manifest.hpp: what is saved is loaded; damaged folders are refused; unknown members survive; the schema's words.
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "octavo/core/rng.hpp"
