@@ -94,11 +94,11 @@ inline Options preset_options(Preset preset) {
       options.batch_norm_momentum = 0.98F;
       options.batch_size = 128;
       options.augmentation.horizontal_flip = true;
-      options.first = {.epochs = 4, .learning_rate = 4e-3, .final_factor = 0.02, .warm_up = 0.1, .augment = true};
+      options.first = {.epochs = 7, .learning_rate = 4e-3, .final_factor = 0.02, .warm_up = 0.1, .augment = true};
       options.tune = {};
       options.settle = {
           .epochs = 1, .learning_rate = 1e-4, .final_factor = 0.1, .augment = true, .freezes_statistics = true};
-      options.scratch = {.epochs = 2, .learning_rate = 4e-3, .final_factor = 0.02, .warm_up = 0.1, .augment = true};
+      options.scratch = {.epochs = 4, .learning_rate = 4e-3, .final_factor = 0.02, .warm_up = 0.1, .augment = true};
       options.calibration_images = 512;
       options.compared_images = 64;
       options.latency_runs = 300;
