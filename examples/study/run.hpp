@@ -60,6 +60,7 @@ inline TrainedGraphs train_all(const Options& options, const Images& images, con
 inline oc::nn::Graph calibrated(const Options& options, const Images& images, const oc::nn::Graph& graph) {
   oc::CalibrationOptions calibration;
   calibration.images = options.calibration_images;
+  calibration.batch_norm_batches = 20;
   calibration.batch_size = options.batch_size;
   if (options.threads > 0) calibration.threads = options.threads;
   return oc::calibrate(graph, images.splits.train, calibration);

@@ -34,7 +34,7 @@ struct CalibrationOptions {
   // Batches of training images from which the quantized network's batch norm statistics are measured anew, which takes
   // back the shift that rounding brings into each channel's mean: no labels, no gradients. 0: they stay the float
   // network's. For datasets only.
-  std::int64_t batch_norm_batches = 20;
+  std::int64_t batch_norm_batches = 0;
   int threads = default_threads();
 };
 

@@ -144,7 +144,7 @@ inline void BatchNorm::forward_fused(const Context& context, const Tensor& input
   const bool batch = uses_batch(context);
   if (batch) {
     channel_statistics_f32(input.data(), static_cast<std::int64_t>(rows), static_cast<std::int64_t>(n), mean_.data(),
-                       variance_.data(), minimum_.data(), maximum_.data(), context.threads);
+                           variance_.data(), minimum_.data(), maximum_.data(), context.threads);
     for (std::size_t c = 0; c < n; ++c) mean_[c] /= input_scale(c), variance_[c] /= input_scale(c) * input_scale(c);
   } else {
     std::copy_n(moving_mean_.value.data(), n, mean_.data());
@@ -160,7 +160,7 @@ inline void BatchNorm::forward_fused(const Context& context, const Tensor& input
   AffineClamp map = affine(epilogue);
   const auto run = [&] {
     affine_clamp_forward_f32(input.data(), static_cast<std::int64_t>(rows), static_cast<std::int64_t>(n), map,
-                         output.data(), context.threads);
+                             output.data(), context.threads);
   };
   FakeQuantizer* const quantizer = epilogue.quantizer;
   const bool observes = quantizer != nullptr && context.observe && quantizer->observing();
@@ -218,8 +218,8 @@ inline void BatchNorm::backward_fused(const Context& context, const Tensor& inpu
   const bool batch = uses_batch(context);
   if (!context.frozen) {
     sum_g_.resize(n), sum_gx_.resize(n);
-    affine_clamp_backward_sums_f32(input.data(), grad_output.data(), rows, static_cast<std::int64_t>(n), map, sum_g_.data(),
-                               sum_gx_.data(), context.threads);
+    affine_clamp_backward_sums_f32(input.data(), grad_output.data(), rows, static_cast<std::int64_t>(n), map,
+                                   sum_g_.data(), sum_gx_.data(), context.threads);
     for (Parameter* parameter : {&gamma_, &beta_}) reshape_to(parameter->gradient, shape_of(parameter->value));
   }
   for (auto* v : {&p_, &q_, &r_}) v->resize(n);
@@ -228,9 +228,9 @@ inline void BatchNorm::backward_fused(const Context& context, const Tensor& inpu
     if (context.frozen) continue;
     const float inverse_sigma = 1.0F / std::sqrt(variance_[c] + options_.epsilon);
     const auto dbeta = static_cast<float>(sum_g_[c]);
-    const auto dgamma = static_cast<float>(static_cast<double>(inverse_sigma) *
-                                           (sum_gx_[c] / static_cast<double>(input_scale(c)) -
-                                            static_cast<double>(mean_[c]) * sum_g_[c]));
+    const auto dgamma =
+        static_cast<float>(static_cast<double>(inverse_sigma) * (sum_gx_[c] / static_cast<double>(input_scale(c)) -
+                                                                 static_cast<double>(mean_[c]) * sum_g_[c]));
     gamma_.gradient.data()[c] = dgamma;
     beta_.gradient.data()[c] = dbeta;
     if (!batch) continue;
@@ -239,9 +239,9 @@ inline void BatchNorm::backward_fused(const Context& context, const Tensor& inpu
     r_[c] = -share * (dbeta - inverse_sigma * mean_[c] * dgamma);
   }
   if (grad_input != nullptr)
-    affine_clamp_backward_input_f32(input.data(), grad_output.data(), rows, static_cast<std::int64_t>(n), map, p_.data(),
-                                batch ? q_.data() : nullptr, batch ? r_.data() : nullptr, grad_input->data(),
-                                context.threads);
+    affine_clamp_backward_input_f32(input.data(), grad_output.data(), rows, static_cast<std::int64_t>(n), map,
+                                    p_.data(), batch ? q_.data() : nullptr, batch ? r_.data() : nullptr,
+                                    grad_input->data(), context.threads);
 }
 
 }  // namespace nn
