@@ -247,7 +247,15 @@ TEST_CASE("manifest: damage is refused with file and place") {
   says([](Json& m) { member(named(m, "tensors", "add"), "quantization").set("scale", 0.5); },
        "does not follow from the scales");
   says([](Json& m) { member(named(m, "tensors", "conv"), "quantization").set("scale", "conv:multiplier"); },
-       "scales along axis");
+       "expected one scale of 'conv'");
+  const auto factors = [](const char* input, const char* weights) {
+    return [=](Json& m) {
+      member(named(m, "tensors", "conv/bias"), "quantization").set("scale_of", Json::Array{input, weights});
+    };
+  };
+  says(factors("nobody", "conv/weights"), "'conv/bias': there is no tensor 'nobody'");
+  says(factors("pad", "conv/bias"), "some of 'conv/bias', found 1 and 0");
+  says(factors("conv", "conv/weights"), "bias");  // another grid than input * weights
   says([](Json& m) { member(named(m, "tensors", "conv"), "quantization").set("zero_point", 1000); }, "zero point 1000");
   says([](Json& m) { named(m, "ops", "conv").set("kind", "conv3d"); }, "'conv': operator kind 'conv3d' is unknown");
   says([](Json& m) { named(m, "ops", "conv").set("stride", Json::Array{2}); }, "expected 2 numbers, found 1");

@@ -254,6 +254,11 @@ TEST_CASE("entropy: keeps a flat distribution whole and cuts far outliers") {
   CHECK(both.low < -3.0F);
   CHECK(both.high > 2.0F);
   CHECK(both.high < 15.0F);
+  // What a ReLU leaves: zeros, however many, do not narrow the range.
+  for (float& x : values) x = std::abs(random.normal());
+  const float without = oc::entropy_range(histogram_of(values), kActivation).high;
+  values.resize(5 * values.size(), 0.0F);
+  CHECK(oc::entropy_range(histogram_of(values), kActivation).high == without);
   // Fewer bins than codes: nothing to gain.
   CHECK(oc::entropy_range(histogram_of(std::vector<float>{0.0F, 1.0F}, 16), kActivation) == oc::Range{0.0F, 1.0F});
 }

@@ -78,6 +78,16 @@ template <class Enum>
   return {tensor.shape[0], runtime::data_bytes(tensor.dtype, tensor.shape) / tensor.shape[0]};
 }
 
+// The scales of a bias: those of its convolution's input times those of its weights, in float32. Empty where one has
+// none.
+[[nodiscard]] inline std::vector<float> product_of_scales(const runtime::TensorInfo& input,
+                                                          const runtime::TensorInfo& weights) {
+  std::vector<float> product;
+  if (input.quantization.scale.size() != 1) return product;
+  for (const float scale : weights.quantization.scale) product.push_back(input.quantization.scale[0] * scale);
+  return product;
+}
+
 // Text that is one number, several with spaces between, or true/false becomes that in JSON; and back. Everything else
 // is a string.
 [[nodiscard]] inline Json json_of_text(const std::string& text) {

@@ -32,6 +32,7 @@ class ManifestReader {
     for (std::size_t i = 0; i < program_.tensors.size(); ++i)
       require(ids_.emplace(program_.tensors[i].name, static_cast<int>(i)).second, "two tensors have the name '",
               program_.tensors[i].name, "'");
+    bias_scales();
     each("ops", [&](const Json& json) { program_.ops.push_back(operation(json)); });
     program_.inputs = ids(manifest_.at("inputs"));
     program_.outputs = ids(manifest_.at("outputs"));
@@ -123,9 +124,9 @@ class ManifestReader {
 
   [[nodiscard]] runtime::Quantization quantization(const Json& json, runtime::DType dtype) const {
     runtime::Quantization q;
-    q.scale = values<float>(json.at("scale"), ElementType::f32);
+    if (json.find("scale_of") == nullptr) q.scale = values<float>(json.at("scale"), ElementType::f32);
     q.zero_point = values<std::int32_t>(json.at("zero_point"), ElementType::i32);
-    if (q.zero_point.size() == 1) q.zero_point.resize(q.scale.size(), q.zero_point[0]);
+    if (q.zero_point.size() == 1 && !q.scale.empty()) q.zero_point.resize(q.scale.size(), q.zero_point[0]);
     if (const Json* axis = json.find("axis")) q.axis = static_cast<int>(axis->integer(0, Shape::kMaxRank));
     if (dtype == runtime::DType::i32) return q;
     q.bits = static_cast<int>(json.at("bits").integer(2, 8));
@@ -134,6 +135,26 @@ class ManifestReader {
     q.qmin = static_cast<std::int32_t>(range[0].integer(-128, 255));
     q.qmax = static_cast<std::int32_t>(range[1].integer(-128, 255));
     return q;
+  }
+
+  // Biases whose scales are products ("scale_of"), once all tensors are known.
+  void bias_scales() {
+    std::size_t index = 0;
+    each("tensors", [&](const Json& json) {
+      runtime::Quantization& q = program_.tensors[index++].quantization;
+      const Json* quantization = json.find("quantization");
+      const Json* factors = quantization == nullptr ? nullptr : quantization->find("scale_of");
+      if (factors == nullptr) return;
+      const std::vector<int> pair = ids(*factors);
+      require(pair.size() == 2 && pair[0] >= 0 && pair[1] >= 0,
+              "scale_of: expected the names of an input and of weights");
+      q.scale = product_of_scales(tensor_at(program_, pair[0]), tensor_at(program_, pair[1]));
+      const std::size_t scales = tensor_at(program_, pair[0]).quantization.scale.size();
+      require(!q.scale.empty(), "scale_of: expected one scale of '", tensor_at(program_, pair[0]).name,
+              "' and some of '", tensor_at(program_, pair[1]).name, "', found ", scales, " and ",
+              tensor_at(program_, pair[1]).quantization.scale.size());
+      q.zero_point.assign(q.scale.size(), q.zero_point.at(0));
+    });
   }
 
   [[nodiscard]] runtime::Op operation(const Json& json) const {

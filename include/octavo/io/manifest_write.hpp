@@ -93,7 +93,11 @@ class ManifestWriter {
     const runtime::Quantization& q = info.quantization;
     const Shape entries{static_cast<std::int64_t>(q.scale.size())};
     Json json;
-    if (q.axis < 0)
+    const runtime::Op* convolution = bias_of(info);
+    if (convolution != nullptr && q.axis >= 0)
+      json.set("scale_of",
+               Json::Array{input_of(program_, *convolution, 0).name, input_of(program_, *convolution, 1).name});
+    else if (q.axis < 0)
       json.set("scale", q.scale[0]);
     else
       json.set("scale", add_array(info.name + ":scale", ElementType::f32, entries, q.scale));
@@ -106,6 +110,17 @@ class ManifestWriter {
     if (q.axis >= 0) json.set("axis", q.axis);
     if (info.dtype != runtime::DType::i32) json.set("bits", q.bits).set("code_range", Json::Array{q.qmin, q.qmax});
     return json;
+  }
+
+  // The convolution whose bias this is, if the bias has exactly the scales of its input times those of its weights.
+  [[nodiscard]] const runtime::Op* bias_of(const runtime::TensorInfo& info) const {
+    for (const runtime::Op& op : program_.ops)
+      if (runtime::is_convolution(op.kind) && op.inputs.size() > 2 && op.inputs[2] >= 0 &&
+          &input_of(program_, op, 2) == &info)
+        return product_of_scales(input_of(program_, op, 0), input_of(program_, op, 1)) == info.quantization.scale
+                   ? &op
+                   : nullptr;
+    return nullptr;
   }
 
   [[nodiscard]] Json operation(const runtime::Op& op) {

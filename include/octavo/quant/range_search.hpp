@@ -43,6 +43,7 @@ constexpr std::string_view name_of(RangeSearch search) {
 // The Kullback-Leibler divergence in nats between the values clipped to bins [first, first + n) (what is outside goes
 // to the end bins) and the same bins after merging them into `levels` equal groups (each group's mass spread evenly
 // over its bins that were not empty): the information that quantization to the range loses (Migacz 2017, TensorRT).
+// Values that are exactly 0 lose nothing and do not count: half of what leaves a ReLU would otherwise decide alone.
 [[nodiscard]] inline double clipping_divergence(const Histogram& histogram, std::size_t first, std::size_t n,
                                                 std::size_t levels);
 
@@ -134,8 +135,12 @@ inline double clipping_divergence(const Histogram& histogram, std::size_t first,
   const auto counts = histogram.counts();
   require(n > 0 && levels > 0 && first + n <= counts.size(), "clipping_divergence: bins ", first, " + ", n, " of ",
           counts.size());
-  std::vector<double> clipped(counts.begin() + static_cast<std::ptrdiff_t>(first),
-                              counts.begin() + static_cast<std::ptrdiff_t>(first + n));
+  const auto mass_of = [&](std::size_t i) {
+    const bool holds_zeros = static_cast<std::int64_t>(i) == histogram.zero_bin();
+    return static_cast<double>(counts[i]) - (holds_zeros ? static_cast<double>(histogram.zeros()) : 0.0);
+  };
+  std::vector<double> clipped(n);
+  for (std::size_t i = 0; i < n; ++i) clipped[i] = mass_of(first + i);
   std::vector<double> merged(n, 0.0);
   double inside = 0.0;
   for (std::size_t level = 0; level < std::min(levels, n); ++level) {
@@ -146,11 +151,11 @@ inline double clipping_divergence(const Histogram& histogram, std::size_t first,
     for (std::size_t i = begin; i < end; ++i) merged[i] = clipped[i] > 0.0 ? mass / occupied : 0.0;
     inside += mass;
   }
-  for (std::size_t i = 0; i < first; ++i) clipped.front() += static_cast<double>(counts[i]);
-  for (std::size_t i = first + n; i < counts.size(); ++i) clipped.back() += static_cast<double>(counts[i]);
+  for (std::size_t i = 0; i < first; ++i) clipped.front() += mass_of(i);
+  for (std::size_t i = first + n; i < counts.size(); ++i) clipped.back() += mass_of(i);
   // An empty end bin that received clipped mass has no counterpart: it counts as half a value.
   constexpr double half_a_value = 0.5;
-  const auto total = static_cast<double>(histogram.total());
+  const auto total = std::max(static_cast<double>(histogram.total() - histogram.zeros()), 1.0);
   double divergence = 0.0;
   for (std::size_t i = 0; i < n; ++i) {
     if (clipped[i] == 0.0) continue;
