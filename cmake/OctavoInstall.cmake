@@ -17,12 +17,17 @@ if(TARGET octavo_data)
   install(EXPORT octavoDataTargets NAMESPACE octavo:: DESTINATION ${_octavo_package_dir})
   list(APPEND OCTAVO_INSTALLED_COMPONENTS data)
 endif()
+if(TARGET octavo_onnx)
+  install(TARGETS octavo_onnx EXPORT octavoOnnxTargets)
+  install(EXPORT octavoOnnxTargets NAMESPACE octavo:: DESTINATION ${_octavo_package_dir})
+  list(APPEND OCTAVO_INSTALLED_COMPONENTS onnx)
+endif()
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/octavoConfig.cmake.in"
                               "${PROJECT_BINARY_DIR}/octavoConfig.cmake" INSTALL_DESTINATION ${_octavo_package_dir})
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/octavoConfig.cmake" "${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake"
-              "${CMAKE_CURRENT_LIST_DIR}/Findstb.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/Findstb.cmake" "${CMAKE_CURRENT_LIST_DIR}/Findprotozero.cmake"
         DESTINATION ${_octavo_package_dir})
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

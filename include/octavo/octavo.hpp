@@ -1,7 +1,7 @@
 // octavo/octavo.hpp: the whole library, for programs that build, train and quantize networks.
 //
-// Needs Eigen and xtensor. Reading photos needs stb, and IDX files zlib: those headers are included where
-// the library is installed. A program that only runs a saved model includes octavo/runtime.hpp instead.
+// Needs Eigen and xtensor. Reading photos needs stb, IDX files zlib, ONNX models protozero: those headers are included
+// where the library is installed. A program that only runs a saved model includes octavo/runtime.hpp instead.
 #ifndef OCTAVO_OCTAVO_HPP_
 #define OCTAVO_OCTAVO_HPP_
 
@@ -32,6 +32,9 @@
 #endif
 #if __has_include(<zlib.h>)
 #include "data/idx.hpp"
+#endif
+#if __has_include(<protozero/pbf_reader.hpp>)
+#include "io/onnx.hpp"
 #endif
 
 namespace octavo {

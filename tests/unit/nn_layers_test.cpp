@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "octavo/nn/executor.hpp"
+#include "octavo/nn/layers/merging.hpp"
+#include "octavo/nn/layers/permute.hpp"
+#include "octavo/nn/layers/smooth_activations.hpp"
 #include "octavo/nn/models/mobilenet_v2.hpp"
 
 using namespace octavo;
@@ -138,6 +141,41 @@ TEST_CASE("gradients: pools, dense layers, softmax") {
   x = graph.add("dense", Dense({.units = 5, .activation = Activation::linear}), {x});
   graph.add("softmax", Dense({.units = 3, .activation = Activation::softmax}), {x});
   check_gradients(graph, random_tensor(graph.input_shape().with_batch(3), rng), 3);
+}
+
+TEST_CASE("gradients: products, gates, smooth activations, concatenation, permutation") {
+  Rng rng(8);
+  Graph graph;
+  const int x = graph.input("x", {4, 5, 3});
+  const int conv = graph.add("conv", Conv2D({.filters = 4, .kernel = 1}), {x});
+  const int swish = graph.add("swish", HardSwish(), {conv});
+  const int mean = graph.add("mean", GlobalAveragePooling2D(), {swish});
+  const int one = graph.add("one", Reshape({1, 1, 4}), {mean});
+  const int gate = graph.add("gate", HardSigmoid(), {graph.add("fc", Conv2D({.filters = 4, .kernel = 1}), {one})});
+  const int scaled = graph.add("scaled", Multiply(), {swish, gate});
+  const int smooth = graph.add("smooth", Sigmoid(), {scaled});
+  const int product = graph.add("product", Multiply(), {smooth, scaled});
+  const int both = graph.add("both", Concatenate(), {product, scaled});
+  const int turned = graph.add("turned", Permute({0, 3, 1, 2}), {both});
+  graph.add("dense", Dense({.units = 3}), {graph.add("flat", Flatten(), {turned})});
+  CHECK(graph.node(turned).shape == Shape{1, 8, 4, 5});
+  check_gradients(graph, random_tensor(graph.input_shape().with_batch(2), rng), 3);
+}
+
+TEST_CASE("clip, hard swish and hard sigmoid at their corners") {
+  Graph graph;
+  const int x = graph.input("x", {6});
+  const int clipped = graph.add("clip", Clip({-0.5F, 4.0F}), {x});
+  graph.add("swish", HardSwish(), {clipped});
+  Tensor input = make_tensor({1, 6});
+  const float in[] = {-4, -0.25F, 0, 1, 3, 9}, out[] = {-0.5F * 2.5F / 6, -0.25F * 2.75F / 6, 0, 4.0F / 6, 3, 4};
+  std::copy(std::begin(in), std::end(in), input.begin());
+  Executor executor(graph, 1);
+  const Tensor& y = executor.forward(input);
+  for (std::size_t i = 0; i < 6; ++i) CHECK(y.data()[i] == doctest::Approx(out[i]));
+  CHECK(HardSigmoid(0.2F, 0.5F).value(-3.0F) == 0.0F);
+  CHECK(HardSigmoid(0.2F, 0.5F).value(1.0F) == doctest::Approx(0.7F));
+  CHECK(HardSigmoid(0.2F, 0.5F).slope(5.0F) == 0.0F);
 }
 
 TEST_CASE("of_logits: the gradient of cross-entropy passes the softmax") {

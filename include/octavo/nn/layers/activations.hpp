@@ -54,6 +54,14 @@ class ReLU6 final : public ClampLayer {
   [[nodiscard]] std::unique_ptr<Layer> clone() const override { return std::make_unique<ReLU6>(*this); }
 };
 
+// min(max(x, low), high), for ranges that are neither ReLU's nor ReLU6's.
+class Clip final : public ClampLayer {
+ public:
+  explicit Clip(ClampRange range) : ClampLayer(range) {}
+  [[nodiscard]] std::string_view type() const override { return "Clip"; }
+  [[nodiscard]] std::unique_ptr<Layer> clone() const override { return std::make_unique<Clip>(*this); }
+};
+
 // exp(x) / sum exp(x) over the last axis.
 class Softmax final : public Layer {
  public:
