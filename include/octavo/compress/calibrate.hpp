@@ -33,7 +33,8 @@ struct CalibrationOptions {
   std::int64_t batch_size = 32;
   // Batches of training images from which the quantized network's batch norm statistics are measured anew, which takes
   // back the shift that rounding brings into each channel's mean: no labels, no gradients. 0: they stay the float
-  // network's. For datasets only.
+  // network's. For datasets only, and for batch norms with statistics of their own: those that load_folded_weights()
+  // made neutral need train::unfold_batch_norm() first.
   std::int64_t batch_norm_batches = 0;
   int threads = default_threads();
 };
