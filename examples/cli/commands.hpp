@@ -147,6 +147,7 @@ class Run : public Command {
         ->required();
     command.add_option("--top", top_, "classes that are shown")->capture_default_str()->check(CLI::PositiveNumber);
     command.add_option("--labels", labels_, "a text file with a class name a line")->check(CLI::ExistingFile);
+    command.add_flag("--numbers", numbers_, "for programs: lines of class number and score");
     pixels_.add_to(command);
   }
   void run() override {
@@ -178,13 +179,15 @@ class Run : public Command {
     model.run(image, scores);
     std::cout << name << '\n';
     for (const oc::ClassScore& best : oc::top_classes(scores, static_cast<std::size_t>(top_), model.program().labels))
-      std::cout << "  " << report::fixed(static_cast<double>(best.score), 4) << "  "
+      std::cout << (numbers_ ? "  " + std::to_string(best.index) + " " : "  ")
+                << report::fixed(static_cast<double>(best.score), 4) << "  "
                 << (best.label.empty() ? "class " + std::to_string(best.index) : best.label) << '\n';
   }
 
   std::string model_, labels_;
   std::vector<std::string> photos_;
   int top_ = 5;
+  bool numbers_ = false;
   PixelOptions pixels_;
 };
 
