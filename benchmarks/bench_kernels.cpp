@@ -1,5 +1,6 @@
 // The int8 kernels at the distinct layer shapes of MobileNetV2 1.0, 224 x 224, on each level that this CPU has.
-// Counters: GMAC/s, and network_us, the layer's time times its number of occurrences (their sum is the network's).
+// Counters: GMAC/s, of_peak (of the threads' cores), and network_us, the layer's time times its number of occurrences
+// (their sum is the network's).
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "octavo/kernels/pool.hpp"
 #include "octavo/kernels/quantize.hpp"
 #include "octavo/kernels/softmax.hpp"
+#include "peak.hpp"
 
 namespace {
 
@@ -57,10 +59,12 @@ OutputStage relu6_stage(Rounding rounding, std::int64_t channels, std::int64_t t
                            {0, 255});
 }
 
-void finish(benchmark::State& state, std::int64_t macs, int count) {
+void finish(benchmark::State& state, std::int64_t macs, int count, int threads = 1) {
   const auto runs = static_cast<double>(state.iterations());
-  if (macs > 0)
-    state.counters["GMAC/s"] = benchmark::Counter(static_cast<double>(macs) * runs * 1e-9, benchmark::Counter::kIsRate);
+  const double done = static_cast<double>(macs) * runs * 1e-9;
+  if (macs > 0) state.counters["GMAC/s"] = benchmark::Counter(done, benchmark::Counter::kIsRate);
+  if (const double peak = peak::gmacs(active_isa()); macs > 0 && peak > 0)
+    state.counters["of_peak"] = benchmark::Counter(done / (peak * threads), benchmark::Counter::kIsRate);
   state.counters["network_us"] =
       benchmark::Counter(runs / (1e6 * count), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
@@ -80,12 +84,12 @@ void run_layer(benchmark::State& state, Layer layer, Isa isa, Rounding rounding,
   if (depthwise) {
     const QuantizedDepthwiseConv2d op(g, weights, bias, 0, stage);
     for (auto _ : state) op.run(in.data(), out.data(), 1, threads);
-    finish(state, op.macs(), layer.count);
+    finish(state, op.macs(), layer.count, threads);
   } else {
     const QuantizedConv2d op(g, weights, bias, 0, stage);
     AlignedVector<std::byte> scratch(op.scratch_bytes(threads));
     for (auto _ : state) op.run(in.data(), out.data(), 1, threads, scratch);
-    finish(state, op.macs(), layer.count);
+    finish(state, op.macs(), layer.count, threads);
   }
 }
 

@@ -36,31 +36,40 @@ struct Profile {
   std::int64_t batch = 1;
   int threads = 1;
   double total_nanoseconds = 0.0;  // median of the whole run, borders included
+  double peak_gmacs = 0.0;         // what one core can do, where the caller measured it: adds a column to the table
 
   // A Markdown table, a row a step and a last one for the whole.
   [[nodiscard]] std::string to_table() const;
 };
 
 inline std::string Profile::to_table() const {
-  std::string text =
-      "| layer | operator | kernel | output | us | share | GMAC/s | GB/s |\n|---|---|---|---|---|---|---|---|\n";
+  const bool has_peak = peak_gmacs > 0;
+  std::string text = std::string("| layer | operator | kernel | output | us | share | GMAC/s |") +
+                     (has_peak ? " of peak |" : "") + " kB | GB/s |\n|---|---|---|---|---|---|---|---|---|" +
+                     (has_peak ? "---|\n" : "\n");
   std::int64_t macs = 0;
   const auto number = [](const char* format, double value) {
     char digits[32];
     std::snprintf(digits, sizeof digits, format, value);
     return std::string(digits);
   };
+  const auto rates = [&](double gmacs) {
+    return (gmacs > 0 ? number("%.1f", gmacs) : std::string("-")) + " | " +
+           (!has_peak   ? std::string()
+            : gmacs > 0 ? number("%.0f %% | ", 100 * gmacs / peak_gmacs / threads)
+                        : "- | ");
+  };
   for (const ProfileRow& row : rows) {
     macs += row.macs;
     text += "| " + row.name + " | " + row.kind + " | " + row.kernel + " | " + row.output + " | " +
             number("%.1f", row.nanoseconds / 1e3) + " | " +
             number("%.1f %%", total_nanoseconds > 0 ? 100 * row.nanoseconds / total_nanoseconds : 0) + " | " +
-            (row.macs > 0 ? number("%.1f", row.gmacs_per_second()) : std::string("-")) + " | " +
+            rates(row.gmacs_per_second()) + number("%.1f", static_cast<double>(row.bytes) / 1e3) + " | " +
             number("%.1f", row.gigabytes_per_second()) + " |\n";
   }
   const double gmacs = total_nanoseconds > 0 ? static_cast<double>(macs) / total_nanoseconds : 0;
   text += "| total | " + std::to_string(threads) + " threads | | batch " + std::to_string(batch) + " | " +
-          number("%.1f", total_nanoseconds / 1e3) + " | 100.0 % | " + number("%.1f", gmacs) + " | |\n";
+          number("%.1f", total_nanoseconds / 1e3) + " | 100.0 % | " + rates(gmacs) + "| |\n";
   return text;
 }
 
