@@ -17,125 +17,11 @@
 
 #include "../depthwise.hpp"
 #include "finish_avx512vnni.hpp"
+#include "widths_avx512vnni.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
-
-// The operations of one register width, for the kernel below. Weights are memory operands (a "vm" constraint makes
-// clang copy them to the stack first).
-struct Zmm {
-  using Register = __m512i;
-  static constexpr std::int64_t kCodes = 64;
-
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load(const std::uint8_t* p, __mmask64 mask) {
-    return _mm512_maskz_loadu_epi8(mask, p);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, __mmask64 mask, Register v) {
-    _mm512_mask_storeu_epi8(p, mask, v);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load_lanes(const std::int32_t* p) {
-    return _mm512_loadu_si512(p);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store_lanes(std::int32_t* p, Register v) {
-    _mm512_storeu_si512(p, v);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill(std::uint8_t code) {
-    return _mm512_set1_epi8(static_cast<char>(code));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill16(std::int32_t value) {
-    return _mm512_set1_epi16(static_cast<short>(value));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register zero() { return _mm512_setzero_si512(); }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_bytes(Register a, Register b) {
-    return _mm512_unpacklo_epi8(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_bytes(Register a, Register b) {
-    return _mm512_unpackhi_epi8(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_words(Register a, Register b) {
-    return _mm512_unpacklo_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_words(Register a, Register b) {
-    return _mm512_unpackhi_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register dot(Register acc, Register codes, const Register& weights) {
-    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(weights));
-    return acc;
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register scaled(Register acc, const float* scale) {
-    return _mm512_maskz_cvtps_epi32(kAll16,
-                                    _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc), _mm512_loadu_ps(scale)));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_words(Register a, Register b) {
-    return _mm512_packs_epi32(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register add_words(Register a, Register b) {
-    return _mm512_adds_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_codes(Register a, Register b) {
-    return _mm512_packus_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register clamp(Register v, Register low, Register high) {
-    return _mm512_min_epu8(_mm512_max_epu8(v, low), high);
-  }
-};
-
-struct Ymm {
-  using Register = __m256i;
-  static constexpr std::int64_t kCodes = 32;
-
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load(const std::uint8_t* p, __mmask64 mask) {
-    return _mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), p);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, __mmask64 mask, Register v) {
-    _mm256_mask_storeu_epi8(p, static_cast<__mmask32>(mask), v);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load_lanes(const std::int32_t* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store_lanes(std::int32_t* p, Register v) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill(std::uint8_t code) {
-    return _mm256_set1_epi8(static_cast<char>(code));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register fill16(std::int32_t value) {
-    return _mm256_set1_epi16(static_cast<short>(value));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register zero() { return _mm256_setzero_si256(); }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_bytes(Register a, Register b) {
-    return _mm256_unpacklo_epi8(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_bytes(Register a, Register b) {
-    return _mm256_unpackhi_epi8(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register low_words(Register a, Register b) {
-    return _mm256_unpacklo_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register high_words(Register a, Register b) {
-    return _mm256_unpackhi_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register dot(Register acc, Register codes, const Register& weights) {
-    __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(codes), "m"(weights));
-    return acc;
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register scaled(Register acc, const float* scale) {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(scale)));
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_words(Register a, Register b) {
-    return _mm256_packs_epi32(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register add_words(Register a, Register b) {
-    return _mm256_adds_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register to_codes(Register a, Register b) {
-    return _mm256_packus_epi16(a, b);
-  }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register clamp(Register v, Register low, Register high) {
-    return _mm256_min_epu8(_mm256_max_epu8(v, low), high);
-  }
-};
 
 template <>
 struct Depthwise<Isa::avx512vnni> {
@@ -225,20 +111,22 @@ struct Depthwise<Isa::avx512vnni> {
       if constexpr (Fast) return Vector::load_lanes(call.start_quads + channel + 16 * quad);
       return Vector::zero();
     }
+    // Fast: quads 2 * half and 2 * half + 1 scaled, rounded and packed. The saturating packs clamp.
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE typename Vector::Register words(int half, typename Vector::Register acc0,
+                                                                           typename Vector::Register acc1) const {
+      const float* scale = call.scale_quads + channel + 32 * half;
+      const auto packed = Vector::to_words(Vector::scaled(acc0, scale), Vector::scaled(acc1, scale + 16));
+      return offset ? Vector::add_words(packed, zero_point) : packed;
+    }
+    // The packs put the channels back in order.
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE void write_words(typename Vector::Register first,
+                                                            typename Vector::Register second, std::uint8_t* out) const {
+      const auto codes = Vector::to_codes(first, second);
+      Vector::store(out, mask, narrow ? Vector::clamp(codes, low, high) : codes);
+    }
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE void write(const typename Vector::Register* acc, void* out) const {
       if constexpr (Fast) {
-        using Register = typename Vector::Register;
-        const float* scale = call.scale_quads + channel;
-        // The saturating packs clamp, and put the channels back in order.
-        Register first = Vector::to_words(Vector::scaled(acc[0], scale), Vector::scaled(acc[1], scale + 16));
-        Register second = Vector::to_words(Vector::scaled(acc[2], scale + 32), Vector::scaled(acc[3], scale + 48));
-        if (offset) {
-          first = Vector::add_words(first, zero_point);
-          second = Vector::add_words(second, zero_point);
-        }
-        Register codes = Vector::to_codes(first, second);
-        if (narrow) codes = Vector::clamp(codes, low, high);
-        Vector::store(static_cast<std::uint8_t*>(out), mask, codes);
+        write_words(words(0, acc[0], acc[1]), words(1, acc[2], acc[3]), static_cast<std::uint8_t*>(out));
       } else {
         std::int32_t quads[4][16];
 #pragma GCC unroll 4
@@ -280,6 +168,50 @@ struct Depthwise<Isa::avx512vnni> {
     return *reinterpret_cast<const Register*>(bytes);
   }
 
+  // 3x3, stride 1, fast: two pixels of two rows, so that each weight is loaded once for two products.
+  template <class Vector>
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void four_outputs(const Writer<Vector, true>& writer,
+                                                                  const ColumnWeights& w, const Quads<Vector>& c0,
+                                                                  const Quads<Vector>& c1, const Quads<Vector>& c2,
+                                                                  const Quads<Vector>& c3, std::uint8_t* upper,
+                                                                  std::uint8_t* lower, std::int64_t pixel_bytes) {
+    using Register = typename Vector::Register;
+    Register words[2][4];  // upper row: pixels 0, 1; lower row: pixels 0, 1
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      Register acc[2][4];
+#pragma GCC unroll 2
+      for (int k = 0; k < 2; ++k) {
+        const int i = 2 * half + k;
+        const Register start = writer.start(i);
+        Register weight = as<Register>(w.bytes[0][0][i]);
+        Register upper0 = Vector::dot_register(start, c0.quad[i], weight);
+        Register upper1 = Vector::dot_register(start, c1.quad[i], weight);
+        weight = as<Register>(w.bytes[0][1][i]);
+        Register lower0 = Vector::dot_register(start, c0.quad[i], weight);
+        Register lower1 = Vector::dot_register(start, c1.quad[i], weight);
+        weight = as<Register>(w.bytes[1][0][i]);
+        upper0 = Vector::dot_register(upper0, c1.quad[i], weight);
+        upper1 = Vector::dot_register(upper1, c2.quad[i], weight);
+        weight = as<Register>(w.bytes[1][1][i]);
+        lower0 = Vector::dot_register(lower0, c1.quad[i], weight);
+        lower1 = Vector::dot_register(lower1, c2.quad[i], weight);
+        weight = as<Register>(w.bytes[2][0][i]);
+        acc[k][0] = Vector::dot_register(upper0, c2.quad[i], weight);
+        acc[k][1] = Vector::dot_register(upper1, c3.quad[i], weight);
+        weight = as<Register>(w.bytes[2][1][i]);
+        acc[k][2] = Vector::dot_register(lower0, c2.quad[i], weight);
+        acc[k][3] = Vector::dot_register(lower1, c3.quad[i], weight);
+      }
+#pragma GCC unroll 4
+      for (int n = 0; n < 4; ++n) words[half][n] = writer.words(half, acc[0][n], acc[1][n]);
+    }
+    writer.write_words(words[0][0], words[1][0], upper);
+    writer.write_words(words[0][1], words[1][1], upper + pixel_bytes);
+    writer.write_words(words[0][2], words[1][2], lower);
+    writer.write_words(words[0][3], words[1][3], lower + pixel_bytes);
+  }
+
   // 3x3: output rows y (and y + 1, stride 1) of channels [c, c + Vector::kCodes).
   template <class Vector, bool Fast, int Rows, int Step>
   OCTAVO_TARGET_AVX512VNNI static void columns(const DepthwiseCall& call, std::int64_t y, std::int64_t c) {
@@ -309,7 +241,17 @@ struct Depthwise<Isa::avx512vnni> {
     auto* lower_out = static_cast<std::uint8_t*>(call.output(y + Rows - 1, 0, c));
     std::int64_t in_x = -g.window.pad_left;
     Quads<Vector> left = column(in_x), middle = column(in_x + 1);
-    for (std::int64_t x = 0; x < out_w; ++x, in_x += stride) {
+    std::int64_t x = 0;
+    if constexpr (Fast && Rows == 2 && Step == 1)
+      for (; x + 2 <= out_w; x += 2, in_x += 2) {
+        const Quads<Vector> third = column(in_x + 2), fourth = column(in_x + 3);
+        four_outputs<Vector>(writer, w, left, middle, third, fourth, upper_out, lower_out, pixel_bytes);
+        upper_out += 2 * pixel_bytes;
+        lower_out += 2 * pixel_bytes;
+        left = third;
+        middle = fourth;
+      }
+    for (; x < out_w; ++x, in_x += stride) {
       const Quads<Vector> right = column(in_x + 2);
       Register upper[4], lower[4];
 #pragma GCC unroll 4
