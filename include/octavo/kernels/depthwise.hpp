@@ -10,6 +10,7 @@
 #include "../core/aligned.hpp"
 #include "../core/cpu.hpp"
 #include "geometry.hpp"
+#include "portable_vector.hpp"
 #include "sink.hpp"
 
 namespace octavo {
@@ -109,24 +110,52 @@ struct Depthwise<Isa::scalar> {
 
   static void run(const DepthwiseCall& call) {
     const ConvGeometry& g = *call.geometry;
-    const std::int64_t multiplier = g.out_c / g.in_c;
     for (std::int64_t y = call.y_begin; y < call.y_end; ++y)
       for (std::int64_t x = 0; x < g.out_w; ++x)
         for (std::int64_t c = 0; c < g.out_c; c += kChannelBlock) {
           const std::int64_t count = std::min(kChannelBlock, g.out_c - c);
           std::int32_t acc[kChannelBlock];
           std::copy_n(call.start + c, kChannelBlock, acc);
-          for (std::int64_t i = 0; i < g.window.kernel_h; ++i)
-            for (std::int64_t j = 0; j < g.window.kernel_w; ++j) {
-              const std::uint8_t* pixel = call.pixel(y, x, i, j);
-              const std::int8_t* w = call.weights->plain.data() + (i * g.window.kernel_w + j) * g.out_c + c;
-              if (multiplier == 1)
-                for (std::int64_t k = 0; k < count; ++k) acc[k] += w[k] * pixel[c + k];
-              else
-                for (std::int64_t k = 0; k < count; ++k) acc[k] += w[k] * pixel[(c + k) / multiplier];
-            }
+          std::int64_t k = 0;
+          if (g.in_c == g.out_c)
+            for (; k + 16 <= count; k += 16) add_16(call, y, x, c + k, acc + k);
+          add_rest(call, y, x, c, k, count, acc);
           Finish<Isa::scalar>::run(call.sink, acc, kChannelBlock, 1, c, count, call.output(y, x, c), 0);
         }
+  }
+
+ private:
+  // 16 channels from c on; word i of `even` and `odd` holds the product of channels 2 * i and 2 * i + 1.
+  static void add_16(const DepthwiseCall& call, std::int64_t y, std::int64_t x, std::int64_t c, std::int32_t* acc) {
+    const ConvGeometry& g = *call.geometry;
+    Lanes sum[4] = {};  // lane l: channels 4 * l, 4 * l + 1, 4 * l + 2, 4 * l + 3
+    for (std::int64_t i = 0; i < g.window.kernel_h; ++i)
+      for (std::int64_t j = 0; j < g.window.kernel_w; ++j) {
+        const SplitBytes codes = split_codes(call.pixel(y, x, i, j) + c);
+        const SplitBytes weights =
+            split_weights(call.weights->plain.data() + (i * g.window.kernel_w + j) * g.out_c + c);
+        const Words even = codes.even * weights.even, odd = codes.odd * weights.odd;
+        sum[0] += even_words(even);
+        sum[1] += even_words(odd);
+        sum[2] += odd_words(even);
+        sum[3] += odd_words(odd);
+      }
+    for (unsigned l = 0; l < 4; ++l)
+      for (unsigned k = 0; k < 4; ++k) acc[4 * l + k] += sum[k][l];
+  }
+
+  // Channels [c + k, c + count), one by one; any channel multiplier.
+  static void add_rest(const DepthwiseCall& call, std::int64_t y, std::int64_t x, std::int64_t c, std::int64_t k,
+                       std::int64_t count, std::int32_t* acc) {
+    const ConvGeometry& g = *call.geometry;
+    if (k == count) return;
+    const std::int64_t multiplier = g.out_c / g.in_c;
+    for (std::int64_t i = 0; i < g.window.kernel_h; ++i)
+      for (std::int64_t j = 0; j < g.window.kernel_w; ++j) {
+        const std::uint8_t* pixel = call.pixel(y, x, i, j);
+        const std::int8_t* w = call.weights->plain.data() + (i * g.window.kernel_w + j) * g.out_c + c;
+        for (std::int64_t n = k; n < count; ++n) acc[n] += w[n] * pixel[(c + n) / multiplier];
+      }
   }
 };
 

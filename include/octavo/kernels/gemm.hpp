@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "../core/aligned.hpp"
 #include "../core/cpu.hpp"
+#include "portable_vector.hpp"
 #include "sink.hpp"
 
 namespace octavo {
@@ -72,24 +74,51 @@ struct Gemm<Isa::scalar> {
 
   static void run(const GemmCall& call) {
     for (std::int64_t c = call.channel_begin; c < call.channel_end; c += kLanes) {
-      const std::int64_t count = std::min(kLanes, call.channel_end - c);
-      const std::int8_t* panel = call.weights + c * call.segments * call.quads * 4;
-      for (std::int64_t r = 0; r < call.rows; ++r) {
-        std::int32_t acc[kLanes];
-        std::copy_n(call.start + c, kLanes, acc);
-        const std::int8_t* w = panel;
-        for (std::int64_t s = 0; s < call.segments; ++s) {
-          const std::uint8_t* a = call.segment[s] + r * call.row_stride;
-          for (std::int64_t q = 0; q < call.quads; ++q, a += 4, w += 4 * kLanes)
-            for (std::int64_t i = 0; i < kLanes; ++i)
-              acc[i] += (a[0] * w[4 * i] + a[1] * w[4 * i + 1]) + (a[2] * w[4 * i + 2] + a[3] * w[4 * i + 3]);
+      std::int64_t r = 0;
+      for (; r + 2 <= call.rows; r += 2) tile<2>(call, r, c);
+      if (r < call.rows) tile<1>(call, r, c);
+    }
+  }
+
+ private:
+  // Rows x 16 channels. A code times a weight fits in 16 bits; words hold the products of depths 0 and 2, and of 1 and
+  // 3, of four channels, and are widened before they are added.
+  template <unsigned Rows>
+  static void tile(const GemmCall& call, std::int64_t r, std::int64_t c) {
+    Lanes acc[Rows][4];
+    for (unsigned i = 0; i < Rows; ++i)
+      for (unsigned v = 0; v < 4; ++v) acc[i][v] = load_vector<Lanes>(call.start + c + 4 * v);
+    const std::int8_t* w = call.weights + c * call.segments * call.quads * 4;
+    for (std::int64_t s = 0; s < call.segments; ++s) {
+      const std::uint8_t* a = call.segment[s] + r * call.row_stride;
+      for (std::int64_t q = 0; q < call.quads; ++q, a += 4) {
+        SplitBytes codes[Rows];
+        for (unsigned i = 0; i < Rows; ++i) {
+          std::uint32_t four;
+          std::memcpy(&four, a + i * call.row_stride, 4);
+          const auto even = static_cast<std::int32_t>(four & 0x00FF00FF);
+          const auto odd = static_cast<std::int32_t>(four >> 8 & 0x00FF00FF);
+          codes[i] = {Words(Lanes{even, even, even, even}), Words(Lanes{odd, odd, odd, odd})};
         }
-        void* out = call.sink.kind == Sink::Kind::real
-                        ? static_cast<void*>(static_cast<float*>(call.out) + r * call.out_stride + c)
-                        : static_cast<void*>(static_cast<std::uint8_t*>(call.out) + r * call.out_stride + c);
-        Finish<Isa::scalar>::run(call.sink, acc, kLanes, 1, c, count, out, call.out_stride);
+#pragma GCC unroll 4
+        for (unsigned v = 0; v < 4; ++v, w += 16) {
+          const SplitBytes weights = split_weights(w);
+#pragma GCC unroll 2
+          for (unsigned i = 0; i < Rows; ++i) {
+            const Words even = weights.even * codes[i].even;
+            const Words odd = weights.odd * codes[i].odd;
+            acc[i][v] += (even_words(even) + odd_words(even)) + (even_words(odd) + odd_words(odd));
+          }
+        }
       }
     }
+    const std::int64_t at = r * call.out_stride + c;
+    void* out = call.sink.kind == Sink::Kind::real ? static_cast<void*>(static_cast<float*>(call.out) + at)
+                                                   : static_cast<void*>(static_cast<std::uint8_t*>(call.out) + at);
+    std::int32_t sums[Rows][kLanes];
+    std::memcpy(sums, acc, sizeof sums);
+    Finish<Isa::scalar>::run(call.sink, sums[0], kLanes, Rows, c, std::min(kLanes, call.channel_end - c), out,
+                             call.out_stride);
   }
 };
 

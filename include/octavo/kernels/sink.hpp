@@ -13,6 +13,7 @@
 #include "../core/cpu.hpp"
 #include "accumulator.hpp"
 #include "output_stage.hpp"
+#include "portable_vector.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -137,15 +138,29 @@ struct Finish<Isa::scalar> {
                     std::uint8_t* to) {
     const CodeLimits limits{sink.min, sink.max};
     if (sink.rounding == Rounding::nearest_even_f32) {
-      const float* scale = sink.scale + channel;
-      for (std::int64_t i = 0; i < count; ++i)
-        to[i] = static_cast<std::uint8_t>(requantize_nearest_even(acc[i], scale[i], sink.zero_point, limits));
+      std::int64_t i = 0;
+      for (; i + 4 <= count; i += 4) nearest_even_4(sink, acc + i, sink.scale + channel + i, to + i);
+      for (; i < count; ++i)
+        to[i] = static_cast<std::uint8_t>(
+            requantize_nearest_even(acc[i], sink.scale[channel + i], sink.zero_point, limits));
       return;
     }
     for (std::int64_t i = 0; i < count; ++i) {
       const QuantizedMultiplier m{sink.multiplier[channel + i], sink.shift[channel + i]};
       to[i] = static_cast<std::uint8_t>(requantize_fixed_point(acc[i], m, sink.rounding, sink.zero_point, limits));
     }
+  }
+
+  // requantize_nearest_even(), four at a time. The addition that rounds takes a clamped value, never a product.
+  static void nearest_even_4(const Sink& sink, const std::int32_t* acc, const float* scale, std::uint8_t* to) {
+    constexpr float magic = 12582912.0F;  // 1.5 * 2^23: adding it leaves no fraction bits
+    const Reals low = Reals{} + static_cast<float>(sink.min - sink.zero_point);
+    const Reals high = Reals{} + static_cast<float>(sink.max - sink.zero_point);
+    Reals v = __builtin_convertvector(load_vector<Lanes>(acc), Reals) * load_vector<Reals>(scale);
+    v = v > low ? v : low;
+    v = v < high ? v : high;
+    const Lanes q = __builtin_convertvector((v + magic) - magic, Lanes) + sink.zero_point;
+    for (unsigned k = 0; k < 4; ++k) to[k] = static_cast<std::uint8_t>(q[k]);
   }
 };
 
