@@ -100,6 +100,7 @@ TEST_CASE("depthwise") {
     fill_codes(in.data(), in.size(), 0, rng);
     zero_row.fill(7);
     detail::DepthwiseCall call;
+    call.channel_end = g.out_c;
     call.geometry = &g;
     call.weights = &packed;
     call.in = in.data();

@@ -2,10 +2,12 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <octavo/core/parallel.hpp>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -61,4 +63,50 @@ TEST_CASE("one thread runs in the caller") {
     CHECK(part == 0);
   });
   CHECK(oc::default_threads() >= 1);
+}
+
+TEST_CASE("a loop inside a loop runs in its thread, with the same parts") {
+  std::vector<int> inner(12, 0);
+  oc::parallel_for(3, 3, [&](std::int64_t outer, std::int64_t, int) {
+    const auto thread = std::this_thread::get_id();
+    oc::parallel_for(4, 4, [&](std::int64_t begin, std::int64_t end, int part) {
+      CHECK(std::this_thread::get_id() == thread);
+      CHECK(end == begin + 1);
+      inner[static_cast<std::size_t>(4 * outer + begin)] = part + 1;
+    });
+  });
+  CHECK(inner == std::vector<int>{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4});
+}
+
+TEST_CASE("helpers survive a failing loop, and a failing loop inside a loop arrives outside") {
+  for (int round = 0; round < 50; ++round) {
+    CHECK_THROWS_AS(oc::parallel_for(4, 4,
+                                     [&](std::int64_t, std::int64_t, int part) {
+                                       oc::parallel_for(2, 2, [&](std::int64_t, std::int64_t, int inner) {
+                                         if (part == 2 && inner == 1) throw std::runtime_error("inner");
+                                       });
+                                     }),
+                    std::runtime_error);
+    std::atomic<int> parts{0};
+    oc::parallel_for(4, 4, [&](std::int64_t, std::int64_t, int) { ++parts; });
+    CHECK(parts == 4);
+  }
+}
+
+TEST_CASE("several threads run loops at the same time, after pauses too, and end") {
+  std::vector<std::int64_t> sums(4, 0);
+  std::vector<std::thread> callers;
+  for (std::size_t caller = 0; caller < sums.size(); ++caller)
+    callers.emplace_back([&sums, caller] {
+      std::vector<std::int64_t> values(1000, 0);
+      for (int round = 0; round < 200; ++round) {
+        if (round % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // helpers fall asleep
+        oc::parallel_for(1000, 1 + round % 5, [&](std::int64_t begin, std::int64_t end, int) {
+          for (std::int64_t i = begin; i < end; ++i) values[static_cast<std::size_t>(i)] += i;
+        });
+      }
+      for (const std::int64_t value : values) sums[caller] += value;
+    });
+  for (std::thread& caller : callers) caller.join();
+  for (const std::int64_t sum : sums) CHECK(sum == 200 * 999 * 1000 / 2);
 }

@@ -1,4 +1,4 @@
-// octavo/core/parallel.hpp: one loop over threads. OpenMP where the file is compiled with it, otherwise std::thread.
+// octavo/core/parallel.hpp: one loop over threads.
 //
 // The work is cut into contiguous ranges whose borders depend on `n` and `threads` only, so a reduction that adds the
 // ranges' results in order is reproducible for a given thread count.
@@ -7,14 +7,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <exception>
 #include <memory>
-#include <mutex>
-#include <thread>
 #include <type_traits>
-#include <vector>
 
-#include "../config.hpp"
+#include "team.hpp"
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -33,40 +29,34 @@ inline int default_threads() {
 
 // Calls body(begin, end, part) for `parts` = min(threads, n) contiguous ranges that cover [0, n), part = 0.. in order
 // of begin; all have returned when this returns. threads < 1 counts as 1. The first exception (by part) is rethrown.
+// Parts may run at the same time, or one after the other where the machine has fewer processors; part 0 runs in the
+// caller. Any number of threads may call it at once: each has helpers of its own (team.hpp), made by its first loops
+// and kept until it ends. Inside a body, the parts of a further loop run one after the other.
 template <class Body>
 void parallel_for(std::int64_t n, int threads, Body&& body);
 
 namespace detail {
 
 // The loop without its type: each loop of the library instantiates two lines, not the threads' machinery.
-using RangeFunction = void (*)(void* body, std::int64_t begin, std::int64_t end, int part);
-
 __attribute__((noinline)) inline void run_ranges(std::int64_t n, int threads, RangeFunction function, void* body) {
   const int parts = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), n));
   if (parts <= 0) return;
   if (parts == 1) return function(body, 0, n, 0);
-  std::mutex guard;  // taken on failure only
-  std::exception_ptr error;
-  int failed_part = parts;
-  const auto run_part = [&](int part) noexcept {
+  Loop loop(n, parts, function, body);
+  if (loops_run_in_turn) {
+    loop.serve(0, 1);
+  } else {
+    Team& team = own_team();
+    loops_run_in_turn = true;
     try {
-      function(body, n * part / parts, n * (part + 1) / parts, part);
-    } catch (...) {
-      const std::lock_guard lock(guard);
-      if (part < failed_part) error = std::current_exception(), failed_part = part;
+      team.run(loop, parts);
+    } catch (...) {  // no memory for a helper: nothing has run
+      loops_run_in_turn = false;
+      throw;
     }
-  };
-#if defined(_OPENMP)
-#pragma omp parallel for num_threads(parts) schedule(static, 1)
-  for (int part = 0; part < parts; ++part) run_part(part);
-#else
-  std::vector<std::thread> team;
-  team.reserve(static_cast<std::size_t>(parts) - 1);
-  for (int part = 1; part < parts; ++part) team.emplace_back(run_part, part);
-  run_part(0);
-  for (std::thread& member : team) member.join();
-#endif
-  if (error) std::rethrow_exception(error);
+    loops_run_in_turn = false;
+  }
+  loop.rethrow();
 }
 
 }  // namespace detail

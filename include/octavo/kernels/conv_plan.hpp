@@ -128,9 +128,10 @@ class ConvPlan {
   // One matrix over all pixels, cut into blocks of rows, or of channels where the rows are too few for all threads.
   void run_flat(GemmFunction gemm, const std::uint8_t* in, const std::int32_t* start, const Sink& sink, void* out,
                 std::int64_t rows, int threads, std::span<std::byte> scratch) const {
-    constexpr std::int64_t rows_worth_a_thread = 28, panel = 64;
+    constexpr std::int64_t rows_worth_a_thread = 28, tile_rows = 14, panel = 64;
     const bool by_rows = rows >= rows_worth_a_thread * threads || per_group_ <= panel;
-    const std::int64_t unit = by_rows ? std::min<std::int64_t>(28, std::max<std::int64_t>(1, rows / threads)) : panel;
+    const std::int64_t unit =
+        by_rows ? std::min(tile_rows, std::max<std::int64_t>(1, rows / std::max(threads, 1))) : kLanes;
     const std::int64_t units = (by_rows ? rows + unit - 1 : per_group_ + unit - 1) / unit;
     // Whole quads are read: where in_c % 4 != 0, the last row (up to three of them) is copied, not to read past the
     // end.

@@ -65,8 +65,9 @@ struct DepthwiseWeights {
   return packed;
 }
 
-// Output rows [y_begin, y_end) of one image. Input row r stands at in + (r % ring_rows) * in_w * in_c: the whole image,
-// or a ring of its rows. Rows outside the image read zero_row (in_w * in_c zero points).
+// Output rows [y_begin, y_end) and channels [channel_begin, channel_end) of one image. Input row r stands at in + (r %
+// ring_rows) * in_w * in_c: the whole image, or a ring of its rows. Rows outside the image read zero_row (in_w * in_c
+// zero points).
 struct DepthwiseCall {
   const ConvGeometry* geometry = nullptr;
   const DepthwiseWeights* weights = nullptr;
@@ -80,6 +81,7 @@ struct DepthwiseCall {
   const float* scale_quads = nullptr;
   void* out = nullptr;  // row y_begin
   std::int64_t y_begin = 0, y_end = 0;
+  std::int64_t channel_begin = 0, channel_end = 0;  // of out_c; the first a multiple of 64, the last too or out_c
 
   [[nodiscard]] const std::uint8_t* row(std::int64_t in_y) const noexcept {
     if (in_y < 0 || in_y >= geometry->in_h) return zero_row;
@@ -112,8 +114,8 @@ struct Depthwise<Isa::scalar> {
     const ConvGeometry& g = *call.geometry;
     for (std::int64_t y = call.y_begin; y < call.y_end; ++y)
       for (std::int64_t x = 0; x < g.out_w; ++x)
-        for (std::int64_t c = 0; c < g.out_c; c += kChannelBlock) {
-          const std::int64_t count = std::min(kChannelBlock, g.out_c - c);
+        for (std::int64_t c = call.channel_begin; c < call.channel_end; c += kChannelBlock) {
+          const std::int64_t count = std::min(kChannelBlock, call.channel_end - c);
           std::int32_t acc[kChannelBlock];
           std::copy_n(call.start + c, kChannelBlock, acc);
           std::int64_t k = 0;

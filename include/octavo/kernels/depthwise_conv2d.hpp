@@ -44,8 +44,18 @@ class DepthwisePlan {
            std::int64_t batch, int threads, std::span<std::byte> /*scratch*/, const std::int32_t* start_quads = nullptr,
            const float* scale_quads = nullptr) const {
     const DepthwiseFunction kernel = dispatch<SelectDepthwise>();
-    parallel_for(batch * g_.out_h, threads, [&](std::int64_t begin, std::int64_t end, int) {
+    const std::int64_t rows = batch * g_.out_h;
+    const std::int64_t blocks = round_up(g_.out_c, kChannelBlock) / kChannelBlock;
+    const bool by_rows = split_rows(rows, blocks, threads);
+    parallel_for(by_rows ? rows : blocks, threads, [&](std::int64_t begin, std::int64_t end, int) {
       DepthwiseCall call;
+      call.channel_end = g_.out_c;
+      if (!by_rows) {
+        call.channel_begin = begin * kChannelBlock;
+        call.channel_end = std::min(g_.out_c, end * kChannelBlock);
+        begin = 0;
+        end = rows;
+      }
       call.geometry = &g_;
       call.weights = &weights_;
       call.ring_rows = g_.in_h;
@@ -70,6 +80,15 @@ class DepthwisePlan {
   }
 
  private:
+  // Threads share the rows, unless sharing blocks of channels leaves less to the busiest one. Kernels take rows in
+  // pairs: a single row costs about half as much again.
+  [[nodiscard]] bool split_rows(std::int64_t rows, std::int64_t blocks, int threads) const noexcept {
+    const std::int64_t n = std::max(threads, 1);
+    const auto cost = [](std::int64_t height) { return 2 * height + height % 2; };
+    const std::int64_t rows_cost = cost((rows + n - 1) / n) * blocks;
+    return rows_cost <= cost(rows) * ((blocks + n - 1) / n);
+  }
+
   ConvGeometry g_;
   DepthwiseWeights weights_;
 };

@@ -50,11 +50,13 @@ namespace detail {
 // dst[i] = src[i] with the top bit flipped: int8 codes to u8 terms and back.
 inline void shift_codes(const std::uint8_t* src, std::uint8_t* dst, std::size_t n) noexcept {
   constexpr std::size_t piece = 64;
+  using Piece = std::uint8_t __attribute__((vector_size(piece)));
   std::size_t i = 0;
   for (; i + piece <= n; i += piece) {
-    std::uint8_t codes[piece];
-    for (std::size_t j = 0; j < piece; ++j) codes[j] = src[i + j] ^ 0x80U;
-    std::memcpy(dst + i, codes, piece);
+    Piece codes;
+    std::memcpy(&codes, src + i, piece);
+    codes ^= 0x80U;
+    std::memcpy(dst + i, &codes, piece);
   }
   for (; i < n; ++i) dst[i] = src[i] ^ 0x80U;
 }

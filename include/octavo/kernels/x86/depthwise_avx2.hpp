@@ -28,7 +28,7 @@ struct DepthwiseYmm {
     if (g.in_c != g.out_c) return Depthwise<Isa::scalar>::run(call);
     const bool fast = call.sink.kind == Sink::Kind::fast_codes;
     for (std::int64_t y = call.y_begin; y < call.y_end; ++y)
-      for (std::int64_t c = 0; c < g.out_c; c += kCodes) {
+      for (std::int64_t c = call.channel_begin; c < call.channel_end; c += kCodes) {
         if (!three_by_three(g)) {
           fast ? taps<true>(call, y, c) : taps<false>(call, y, c);
         } else if (g.window.stride_w == 1) {

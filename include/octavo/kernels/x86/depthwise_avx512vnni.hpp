@@ -68,9 +68,8 @@ struct Depthwise<Isa::avx512vnni> {
   // Output rows y .. y + Rows - 1, horizontal stride Step (0: any), block after block of channels.
   template <bool Fast, int Rows, int Step>
   static void rows(const DepthwiseCall& call, std::int64_t y) {
-    const std::int64_t channels = call.geometry->out_c;
-    for (std::int64_t c = 0; c < channels; c += kChannelBlock) {
-      if (channels - c > Ymm::kCodes)
+    for (std::int64_t c = call.channel_begin; c < call.channel_end; c += kChannelBlock) {
+      if (call.channel_end - c > Ymm::kCodes)
         columns<Zmm, Fast, Rows, Step>(call, y, c);
       else
         columns<Ymm, Fast, Rows, Step>(call, y, c);
@@ -78,9 +77,8 @@ struct Depthwise<Isa::avx512vnni> {
   }
   template <bool Fast>
   static void taps_row(const DepthwiseCall& call, std::int64_t y) {
-    const std::int64_t channels = call.geometry->out_c;
-    for (std::int64_t c = 0; c < channels; c += kChannelBlock) {
-      if (channels - c > Ymm::kCodes)
+    for (std::int64_t c = call.channel_begin; c < call.channel_end; c += kChannelBlock) {
+      if (call.channel_end - c > Ymm::kCodes)
         taps<Zmm, Fast>(call, y, c);
       else
         taps<Ymm, Fast>(call, y, c);

@@ -99,7 +99,7 @@ struct Gemm<Isa::avx512vnni> {
         c += panel<14, 1, true>(call, r, rows, c);
       } else if (vectors == 2) {
         c += panel<14, 2, false>(call, r, rows, c);
-      } else if (vectors % 4 == 0 || (vectors > 4 && vectors % 3 != 0)) {
+      } else if (vectors % 4 == 0 || (vectors > 5 && vectors % 3 != 0)) {
         c += panel<4, 4, false>(call, r, rows, c);
       } else {
         c += panel<7, 3, false>(call, r, rows, c);
