@@ -18,6 +18,7 @@
 #include "data/tensor_dataset.hpp"
 #include "io/checkpoint.hpp"
 #include "io/npy.hpp"
+#include "io/tflite.hpp"
 #include "nn/executor.hpp"
 #include "nn/fake_quantized.hpp"
 #include "nn/models/mobilenet_v2.hpp"

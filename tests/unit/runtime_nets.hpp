@@ -253,6 +253,12 @@ class Interpreter {
     }
   }
 
+  [[nodiscard]] OutputStage requantization(const Op& op, Grid to, CodeLimits limits) const {
+    const RequantizationScales scales = requantization_scales(p_, op);
+    to.scale = scales.output;
+    return make_output_stage(p_.rounding, scales.input, scales.weight, to, limits);
+  }
+
   void codes(const Op& op, Values& out) {
     const auto n = out_info(op).shape.size();
     const Values& x = in(op);
@@ -270,7 +276,7 @@ class Interpreter {
       case OpKind::conv2d:
       case OpKind::depthwise_conv2d:
       case OpKind::dense: {
-        const auto stage = make_output_stage(p_.rounding, from.scale, info(op, 1).quantization.scale, to, limits);
+        const auto stage = requantization(op, to, limits);
         const std::vector<std::int8_t> weights = weight_codes(info(op, 1));
         const std::int32_t* bias = op.inputs[2] < 0 ? nullptr : bias_values<std::int32_t>(p_, op).data();
         const ConvGeometry g = geometry_of(p_, op);
@@ -299,10 +305,8 @@ class Interpreter {
         return reference::add(x.code.data(), in(op, 1).code.data(), out.code.data(), n,
                               make_add_stage(p_.rounding, from, grid(info(op, 1)), to, limits));
       case OpKind::mul: {
-        const float scale_b[] = {grid(info(op, 1)).scale};
         return reference::mul(x.code.data(), in(op, 1).code.data(), out.code.data(), n, from.zero_point,
-                              grid(info(op, 1)).zero_point,
-                              make_output_stage(p_.rounding, from.scale, scale_b, to, limits));
+                              grid(info(op, 1)).zero_point, requantization(op, to, limits));
       }
       case OpKind::requantize:
         return reference::requantize_codes(x.code.data(), out.code.data(), n, from.zero_point,
@@ -315,7 +319,9 @@ class Interpreter {
         for (std::size_t i = 0; i < out.code.size(); ++i) {
           const double real = static_cast<double>(dequantize(x.code[i], from));
           const double code = 256.0 / (1.0 + std::exp(-real)) - 128.0;
-          out.code[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(code), -128.0, 127.0));
+          const bool even = p_.rounding == Rounding::nearest_even_f32;
+          out.code[i] =
+              static_cast<std::int8_t>(std::clamp(even ? std::nearbyint(code) : std::round(code), -128.0, 127.0));
         }
         return;
       case OpKind::softmax: {

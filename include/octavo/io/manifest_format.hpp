@@ -39,9 +39,9 @@ inline constexpr std::string_view kTopMembers[] = {"format",   "version", "produ
                                                    "inputs",   "outputs", "tensors",       "ops",      "labels",
                                                    "accuracy", "weights", "preprocessing", "metadata", "self_test"};
 inline constexpr std::string_view kTensorMembers[] = {"name", "dtype", "shape", "layout", "quantization", "data"};
-inline constexpr std::string_view kOpMembers[] = {"kind",   "name",     "inputs", "outputs",    "kernel",
-                                                  "stride", "dilation", "groups", "activation", "requantization",
-                                                  "axis",   "beta",     "padding"};
+inline constexpr std::string_view kOpMembers[] = {
+    "kind",       "name",           "inputs", "outputs", "kernel",  "stride", "dilation",     "groups",
+    "activation", "requantization", "axis",   "beta",    "padding", "axes",   "legacy_uint8", "in_double"};
 
 // In Program::metadata: unknown members as JSON text; groups of fields are stored as "group.field".
 inline constexpr const char* kUnknownMembers = "octavo.unknown_members";
@@ -57,7 +57,7 @@ template <class Enum>
   return enum_from_name(name, runtime::DType::i4, "dtype");
 }
 [[nodiscard]] inline runtime::OpKind kind_from_name(std::string_view name) {
-  return enum_from_name(name, runtime::OpKind::logistic, "operator kind");
+  return enum_from_name(name, runtime::kLastOpKind, "operator kind");
 }
 
 // How a constant's bytes stand in the weights file. int4: two codes a byte.
@@ -151,29 +151,30 @@ template <class Lazy = void>
   const runtime::TensorInfo& in = runtime::input_of(program, op, 0);
   const runtime::TensorInfo& out = runtime::output_of(program, op);
   if (in.dtype == runtime::DType::f32 || out.dtype == runtime::DType::f32) return derived;
+  if (runtime::requantizes_in_double(program, op)) return derived;
   const Grid from = runtime::grid_of(in);
-  const Grid to = runtime::grid_of(out);
+  Grid to = runtime::grid_of(out);
   const CodeLimits limits = activation_range(to, op.clamp_low, op.clamp_high);
-  constexpr float one[] = {1.0F};
-  const auto stage = [&](std::span<const float> scales) {
-    derive_stage(make_output_stage(program.rounding, from.scale, scales, to, limits), derived);
-  };
   switch (op.kind) {
     case runtime::OpKind::conv2d:
     case runtime::OpKind::depthwise_conv2d:
     case runtime::OpKind::dense:
-      stage(runtime::input_of(program, op, 1).quantization.scale);
-      break;
     case runtime::OpKind::mul:
-      stage(runtime::input_of(program, op, 1).quantization.scale);
+    case runtime::OpKind::requantize: {
+      const runtime::RequantizationScales scales = runtime::requantization_scales(program, op);
+      to.scale = scales.output;
+      derive_stage(make_output_stage(program.rounding, scales.input, scales.weight, to, limits), derived);
       break;
-    case runtime::OpKind::requantize:
-      stage(one);
-      break;
+    }
     case runtime::OpKind::global_average_pool:
       derive_stage(make_mean_stage(program.rounding, from, to, limits, in.shape[1] * in.shape[2]), derived);
       break;
+    case runtime::OpKind::mean:
+      derive_stage(make_mean_stage(program.rounding, from, to, limits, runtime::mean_extents(program, op).count),
+                   derived);
+      break;
     case runtime::OpKind::add:
+    case runtime::OpKind::sub:
       derive_add(
           make_add_stage(program.rounding, from, runtime::grid_of(runtime::input_of(program, op, 1)), to, limits),
           derived);

@@ -177,6 +177,10 @@ class ManifestReader {
     }
     if (const Json* axis = json.find("axis")) op.axis = static_cast<int>(axis->integer(-6, 5));
     if (const Json* beta = json.find("beta")) op.beta = static_cast<float>(beta->number());
+    if (const Json* axes = json.find("axes"))
+      for (const Json& entry : axes->array()) op.axes.push_back(static_cast<int>(entry.integer(0, 5)));
+    if (const Json* legacy = json.find("legacy_uint8")) op.legacy_uint8 = legacy->boolean();
+    if (const Json* in_double = json.find("in_double")) op.in_double = in_double->boolean();
     return op;
   }
 

@@ -138,6 +138,9 @@ class ManifestWriter {
     if (!activation.is_null()) json.set("activation", std::move(activation));
     if (op.kind == runtime::OpKind::concat || op.kind == runtime::OpKind::softmax) json.set("axis", op.axis);
     if (op.kind == runtime::OpKind::softmax) json.set("beta", op.beta);
+    if (!op.axes.empty()) json.set("axes", op.axes);
+    if (op.legacy_uint8) json.set("legacy_uint8", true);
+    if (op.in_double) json.set("in_double", true);
     requantization(op, json);
     add_unknown(json, "ops", output_of(program_, op).name);
     return json;

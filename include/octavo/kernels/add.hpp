@@ -1,5 +1,5 @@
-// octavo/kernels/add.hpp: element-wise sum and product of 8-bit tensors of equal shape. Formulas: AddStage, and for mul
-// stage((a - zero_point_a) * (b - zero_point_b)). Results: reference/elementwise.hpp, byte for byte.
+// octavo/kernels/add.hpp: element-wise sum, difference and product of 8-bit tensors of equal shape. Formulas: AddStage,
+// and for mul stage((a - zero_point_a) * (b - zero_point_b)). Results: reference/elementwise.hpp, byte for byte.
 #ifndef OCTAVO_KERNELS_ADD_HPP_
 #define OCTAVO_KERNELS_ADD_HPP_
 
@@ -22,27 +22,31 @@ class QuantizedAdd {
     add_.stage = stage;
     add_.fast = stage.rounding == Rounding::nearest_even_f32 &&
                 255.0 * (static_cast<double>(stage.factor_a) + static_cast<double>(stage.factor_b)) < 0x1p30;
+    const int sign = stage.subtract ? -1 : 1;
     for (std::int32_t q = 0; q < 256; ++q) {
       const std::int32_t from_a = q - stage.zero_point_a;
       const std::int32_t from_b = q - stage.zero_point_b;
       if (stage.rounding == Rounding::nearest_even_f32) {
         add_.real_a.push_back(static_cast<float>(from_a) * stage.factor_a);
-        add_.real_b.push_back(static_cast<float>(from_b) * stage.factor_b);
+        add_.real_b.push_back(static_cast<float>(sign * from_b) * stage.factor_b);
       } else {
         const std::int32_t one = 1 << stage.left_shift;
         add_.fixed_a.push_back(multiply_by_quantized_multiplier(from_a * one, stage.multiplier_a, stage.rounding));
-        add_.fixed_b.push_back(multiply_by_quantized_multiplier(from_b * one, stage.multiplier_b, stage.rounding));
+        add_.fixed_b.push_back(sign *
+                               multiply_by_quantized_multiplier(from_b * one, stage.multiplier_b, stage.rounding));
       }
     }
   }
 
   // n elements each; `out` may be `a` or `b`.
   void run(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out, std::int64_t n, int threads) const {
-    const auto kernel = dispatch<detail::SelectElementwise>();
+    // A difference is rare: the tables of the portable version hold its sign.
+    const auto sum =
+        add_.stage.subtract ? &detail::Elementwise<Isa::scalar>::add : dispatch<detail::SelectElementwise>().add;
     constexpr std::int64_t grain = 4096;
     parallel_for((n + grain - 1) / grain, threads, [&](std::int64_t begin, std::int64_t end, int) {
       const std::int64_t first = begin * grain;
-      kernel.add(add_, a + first, b + first, out + first, std::min(n, end * grain) - first);
+      sum(add_, a + first, b + first, out + first, std::min(n, end * grain) - first);
     });
   }
   [[nodiscard]] std::string_view kernel_name() const { return dispatch<detail::SelectElementwise>().name; }

@@ -86,9 +86,34 @@ template <class Function>
   return CodeMap(table);
 }
 
+// How TFLite's CONCATENATION maps uint8 codes between grids: q * s - z * s in float32, s = input scale times the
+// reciprocal of the output scale, rounded half away from zero, plus the output's zero point. Equal grids copy.
+[[nodiscard]] inline CodeMap make_float_map(const Grid& input, const Grid& output) {
+  const bool same = input.scale == output.scale && input.zero_point == output.zero_point;
+  const float scale = input.scale * detail::rounded(1.0F / output.scale);
+  const float bias = detail::rounded(static_cast<float>(-input.zero_point) * scale);
+  std::array<std::uint8_t, 256> table{};
+  for (std::int32_t q = 0; q < 256; ++q) {
+    const float real = detail::rounded(static_cast<float>(q) * scale) + bias;
+    const double code = same ? q : static_cast<double>(std::round(real)) + output.zero_point;
+    table[static_cast<std::size_t>(q)] = static_cast<std::uint8_t>(std::clamp(code, 0.0, 255.0));
+  }
+  return CodeMap(table);
+}
+
 // 1 / (1 + exp(-x)) onto the grid that TFLite fixes for LOGISTIC: scale 1/256, zero point -128 (0 in u8 terms).
-[[nodiscard]] inline CodeMap make_logistic_map(const Grid& input) {
+// The tflite modes evaluate it in float32 and round half away from zero, as TFLite's table does.
+[[nodiscard]] inline CodeMap make_logistic_map(const Grid& input, Rounding rounding = Rounding::nearest_even_f32) {
   const Grid output{.scale = 1.0F / 256.0F, .zero_point = 0, .qmin = 0, .qmax = 255};
+  if (rounding != Rounding::nearest_even_f32) {
+    std::array<std::uint8_t, 256> table{};
+    for (std::int32_t q = 0; q < 256; ++q) {
+      const float x = input.scale * static_cast<float>(q - input.zero_point);
+      const float p = 1.0F / (1.0F + std::exp(-x));
+      table[static_cast<std::size_t>(q)] = static_cast<std::uint8_t>(std::min(std::round(p * 256.0F), 255.0F));
+    }
+    return CodeMap(table);
+  }
   return make_function_map([](double x) { return 1.0 / (1.0 + std::exp(-x)); }, input, output, Ties::even);
 }
 

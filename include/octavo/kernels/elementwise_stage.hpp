@@ -25,6 +25,7 @@ struct AddStage {
   std::int32_t min = 0, max = 255;
   float factor_a = 1.0F, factor_b = 1.0F;
   int left_shift = 20;
+  bool subtract = false;  // b's term, after its rounding, is negated: a - b
   QuantizedMultiplier multiplier_a, multiplier_b, multiplier;
 };
 

@@ -23,13 +23,14 @@ struct AverageStage {
   std::int32_t min = 0;
   std::int32_t max = 255;
   AlignedVector<float> factor;  // index n = 1 .. taps of the window; [0] is unused
+  bool of_uint8 = false;        // tflite modes: (sum + n / 2) / n in uint8 terms, as TFLite for uint8 tensors
 };
 
 // `input`, `output` and `range` in the same terms; `taps` = window's kernel_h * kernel_w. Throws when a tflite mode
 // gets two different grids.
 [[nodiscard]] inline AverageStage make_average_stage(Rounding rounding, const Grid& input, const Grid& output,
                                                      CodeLimits range, std::int64_t taps) {
-  AverageStage stage{rounding, input.zero_point, output.zero_point, range.min, range.max, {}};
+  AverageStage stage{rounding, input.zero_point, output.zero_point, range.min, range.max, {}, false};
   if (rounding != Rounding::nearest_even_f32) {
     require(input.scale == output.scale && input.zero_point == output.zero_point, "average_pool2d: ", name_of(rounding),
             " needs equal grids, found scale ", input.scale, ", zero point ", input.zero_point, " and ", output.scale,
@@ -48,6 +49,10 @@ struct AverageStage {
   if (stage.rounding == Rounding::nearest_even_f32)
     return requantize_nearest_even(sum - n * stage.input_zero_point, stage.factor[static_cast<std::size_t>(n)],
                                    stage.zero_point, {stage.min, stage.max});
+  if (stage.of_uint8) {
+    const std::int32_t to_uint8 = kCodeOffset - offset;
+    return std::clamp((sum + n * to_uint8 + n / 2) / n - to_uint8, stage.min, stage.max);
+  }
   const std::int32_t of_codes = sum - n * offset;
   const std::int32_t rounded = of_codes > 0 ? (of_codes + n / 2) / n : (of_codes - n / 2) / n;
   return std::clamp(rounded + offset, stage.min, stage.max);

@@ -46,6 +46,9 @@ void map_pairs(const float* a, const float* b, float* out, std::int64_t n, int t
 inline void add(const float* a, const float* b, float* out, std::int64_t n, Limits limits, int threads) {
   map_pairs(a, b, out, n, threads, [=](float x, float y) { return limits(x + y); });
 }
+inline void subtract(const float* a, const float* b, float* out, std::int64_t n, Limits limits, int threads) {
+  map_pairs(a, b, out, n, threads, [=](float x, float y) { return limits(x - y); });
+}
 inline void mul(const float* a, const float* b, float* out, std::int64_t n, Limits limits, int threads) {
   map_pairs(a, b, out, n, threads, [=](float x, float y) { return limits(x * y); });
 }

@@ -53,11 +53,15 @@ struct TensorInfo {
 };
 
 // inputs of each kind, in order (weights and bias are constants; a missing bias is -1):
-//   conv2d, depthwise_conv2d, dense: x, weights, bias        add, mul: a, b         concat: x0, x1, ...
+//   conv2d, depthwise_conv2d, dense: x, weights, bias        add, mul, sub: a, b         concat: x0, x1, ...
 //   all others: x
+// add, mul, sub spread an input over the output where its extent is 1 (extents align at the last one); one of the two
+// may be a constant. mean: over op.axes, neighbours behind the batch, which the output keeps as 1 or drops. transpose:
+// output axis i is input axis op.axes[i]; axis 0, the batch, stays.
 // Weights: conv2d OHWI, depthwise 1HWC, dense [out][in]. i8/i4 weights with i8 activations compute in integers; with
 // f32 activations they are dynamic range: the input is quantized per image at run time. clamp: relu, relu6 and the
 // like, where it could not be fused. requantize: i8/u8 -> i8/u8 with other parameters.
+// New kinds come last: kLastOpKind follows.
 enum class OpKind : std::uint8_t {
   quantize,
   dequantize,
@@ -76,7 +80,11 @@ enum class OpKind : std::uint8_t {
   clamp,
   softmax,
   logistic,
+  sub,
+  mean,
+  transpose,
 };
+inline constexpr OpKind kLastOpKind = OpKind::transpose;
 
 // One operator. Fields that a kind does not use keep their defaults.
 struct Op {
@@ -91,6 +99,14 @@ struct Op {
   std::int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;  // pad
   int axis = -1;                                                          // concat, softmax
   float beta = 1.0F;                                                      // softmax
+  std::vector<int> axes = {};                                             // mean, transpose
+  // From a model of uint8 tensors (codes and zero points are shifted by 128 here). Weights, one scale for all, may have
+  // a zero point, and the tflite modes compute as TFLite does for uint8: a convolution's s_in * s_w is rounded to
+  // float32, average_pool2d rounds halves up, concat maps between grids in float32.
+  bool legacy_uint8 = false;
+  // dense in int8, tflite_double: acc * (s_in * s_w / s_out) is rounded in double, halves away from zero, as LiteRT's
+  // reference FULLY_CONNECTED does now. TFLite Micro, and TFLite in its time, use multiplier and shift as everywhere.
+  bool in_double = false;
 };
 
 // Invariants, checked by validate(): tensor ids are in range; each activation is an input or written by exactly one
@@ -128,7 +144,10 @@ constexpr std::string_view name_of(OpKind kind) {
                                         "reshape",
                                         "clamp",
                                         "softmax",
-                                        "logistic"};
+                                        "logistic",
+                                        "sub",
+                                        "mean",
+                                        "transpose"};
   return names[static_cast<std::size_t>(kind)];
 }
 

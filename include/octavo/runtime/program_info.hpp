@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "../core/error.hpp"
 #include "../quant/grid.hpp"
@@ -48,6 +49,57 @@ constexpr bool is_pool(OpKind kind) { return kind == OpKind::average_pool2d || k
   require(q.scale.size() == 1 && q.zero_point.size() == 1, "tensor '", tensor.name, "': expected one scale, found ",
           q.scale.size());
   return {q.scale[0], q.zero_point[0], q.qmin, q.qmax};
+}
+
+// The three scales whose quotient input * weight[c] / output requantizes a convolution, mul, clamp or requantize.
+// TFLite's kernels compute in double, but in float32: s_in * s_w of a dense layer with one weight scale, and of all
+// legacy uint8 convolutions; the whole quotient of MUL and of RELU. The tflite modes do so too.
+struct RequantizationScales {
+  float input = 1.0F;
+  std::vector<float> weight = {1.0F};
+  float output = 1.0F;
+};
+[[nodiscard]] inline RequantizationScales requantization_scales(const Program& program, const Op& op) {
+  RequantizationScales scales;
+  scales.input = grid_of(input_of(program, op, 0)).scale;
+  scales.output = grid_of(output_of(program, op)).scale;
+  const bool tflite = program.rounding != Rounding::nearest_even_f32;
+  if (is_convolution(op.kind) || op.kind == OpKind::mul) {
+    scales.weight = input_of(program, op, 1).quantization.scale;
+    const bool product = op.kind == OpKind::mul || op.kind == OpKind::dense || op.legacy_uint8;
+    if (tflite && product && scales.weight.size() == 1) {
+      scales.input *= scales.weight[0];
+      scales.weight[0] = 1.0F;
+    }
+  }
+  if (tflite && (op.kind == OpKind::mul || op.kind == OpKind::clamp)) {
+    scales.input /= scales.output;
+    scales.output = 1.0F;
+  }
+  return scales;
+}
+
+// Whether the operator is one of those that Op::in_double speaks of.
+[[nodiscard]] inline bool requantizes_in_double(const Program& program, const Op& op) {
+  return op.in_double && op.kind == OpKind::dense && program.rounding == Rounding::tflite_double && !op.legacy_uint8 &&
+         output_of(program, op).dtype == DType::i8;
+}
+
+// The extents that a mean reduces are [first, last); outside of them are those before (without the batch) and behind.
+struct MeanExtents {
+  std::int64_t outer = 1, count = 1, inner = 1;
+};
+[[nodiscard]] inline MeanExtents mean_extents(const Program& program, const Op& op) {
+  const Shape& shape = input_of(program, op, 0).shape;
+  MeanExtents extents;
+  for (std::size_t i = 1; i < shape.rank(); ++i) {
+    const int axis = static_cast<int>(i);
+    if (axis < op.axes.front())
+      extents.outer *= shape[i];
+    else
+      (axis <= op.axes.back() ? extents.count : extents.inner) *= shape[i];
+  }
+  return extents;
 }
 
 // The id of the tensor of that name, or -1.

@@ -10,7 +10,9 @@
 #include "../kernels/conv2d_prepared_f32.hpp"
 #include "../kernels/dynamic_range.hpp"
 #include "../kernels/pad.hpp"
+#include "../kernels/transpose.hpp"
 #include "float_ops.hpp"
+#include "operand.hpp"
 #include "step.hpp"
 
 namespace octavo {
@@ -70,9 +72,13 @@ void prepare_pool_f32(const Program& program, Step& step) {
   const float_ops::Limits limits{op.clamp_low, op.clamp_high};
   const int from = op.inputs[0];
   const int to = op.outputs[0];
-  if (op.kind == OpKind::global_average_pool) {
-    step.run = [shape = input_of(program, op, 0).shape, limits, from, to](const StepContext& c) {
-      float_ops::mean(shape[1] * shape[2], shape[3], c.floats(from), c.floats(to), c.batch, limits, c.threads);
+  if (op.kind == OpKind::global_average_pool || op.kind == OpKind::mean) {
+    const Shape& in = input_of(program, op, 0).shape;
+    const MeanExtents extents =
+        op.kind == OpKind::mean ? mean_extents(program, op) : MeanExtents{1, in[1] * in[2], in[3]};
+    step.run = [extents, limits, from, to](const StepContext& c) {
+      float_ops::mean(extents.count, extents.inner, c.floats(from), c.floats(to), c.batch * extents.outer, limits,
+                      c.threads);
     };
     return;
   }
@@ -88,17 +94,15 @@ void prepare_elementwise_f32(const Program& program, Step& step) {
   const float_ops::Limits limits{op.clamp_low, op.clamp_high};
   const std::int64_t size = output_of(program, op).shape.size();
   const int a = op.inputs[0];
-  const int b = op.inputs.back();
   const int to = op.outputs[0];
-  if (op.kind == OpKind::add)
-    step.run = [=](const StepContext& c) {
-      float_ops::add(c.floats(a), c.floats(b), c.floats(to), c.batch * size, limits, c.threads);
-    };
-  else if (op.kind == OpKind::mul)
-    step.run = [=](const StepContext& c) {
-      float_ops::mul(c.floats(a), c.floats(b), c.floats(to), c.batch * size, limits, c.threads);
-    };
-  else if (op.kind == OpKind::clamp)
+  if (op.kind == OpKind::add || op.kind == OpKind::mul || op.kind == OpKind::sub) {
+    auto* const combine = op.kind == OpKind::add   ? &float_ops::add
+                          : op.kind == OpKind::mul ? &float_ops::mul
+                                                   : &float_ops::subtract;
+    set_pair<float>(program, step, [=](const float* x, const float* y, float* out, std::int64_t n, int threads) {
+      combine(x, y, out, n, limits, threads);
+    });
+  } else if (op.kind == OpKind::clamp)
     step.run = [=](const StepContext& c) {
       float_ops::clamp(c.floats(a), c.floats(to), c.batch * size, limits, c.threads);
     };
@@ -133,6 +137,14 @@ void prepare_pad_f32(const Program& program, Step& step) {
   };
 }
 
+template <class Lazy = void>
+void prepare_transpose_f32(const Program& program, Step& step) {
+  step.run = [shape = input_of(program, step.op, 0).shape, axes = step.op.axes, from = step.op.inputs[0],
+              to = step.op.outputs[0]](const StepContext& c) {
+    transpose(c.floats(from), c.floats(to), c.batch, shape, axes, c.threads);
+  };
+}
+
 // Prepares any operator between float activations.
 template <class Lazy = void>
 void prepare_f32(const Program& program, Step& step) {
@@ -145,9 +157,13 @@ void prepare_f32(const Program& program, Step& step) {
     case OpKind::average_pool2d:
     case OpKind::max_pool2d:
     case OpKind::global_average_pool:
+    case OpKind::mean:
       return prepare_pool_f32(program, step);
+    case OpKind::transpose:
+      return prepare_transpose_f32(program, step);
     case OpKind::add:
     case OpKind::mul:
+    case OpKind::sub:
     case OpKind::clamp:
     case OpKind::logistic:
       return prepare_elementwise_f32(program, step);

@@ -14,7 +14,10 @@
 #include "../kernels/pad.hpp"
 #include "../kernels/pool.hpp"
 #include "../kernels/quantize.hpp"
+#include "../kernels/shifted_weights.hpp"
 #include "../kernels/softmax.hpp"
+#include "../kernels/transpose.hpp"
+#include "operand.hpp"
 #include "step.hpp"
 #include "validate.hpp"
 
@@ -29,12 +32,13 @@ template <class Lazy = void>
   return activation_range(stored_grid(output_of(program, op)), op.clamp_low, op.clamp_high);
 }
 
-// The requantization of a convolution's accumulators.
+// The requantization of a convolution's accumulators, of a product, or of a code less its zero point.
 template <class Lazy = void>
-[[nodiscard]] OutputStage convolution_stage(const Program& program, const Op& op) {
-  return make_output_stage(program.rounding, grid_of(input_of(program, op, 0)).scale,
-                           input_of(program, op, 1).quantization.scale, stored_grid(output_of(program, op)),
-                           code_limits(program, op));
+[[nodiscard]] OutputStage requantization_stage(const Program& program, const Op& op) {
+  const RequantizationScales scales = requantization_scales(program, op);
+  Grid to = stored_grid(output_of(program, op));
+  to.scale = scales.output;
+  return make_output_stage(program.rounding, scales.input, scales.weight, to, code_limits(program, op));
 }
 
 // Puts a prepared kernel with the usual members into the step.
@@ -57,7 +61,24 @@ void prepare_convolution_i8(const Program& program, Step& step) {
   const std::span<const std::int32_t> bias = bias_values<std::int32_t>(program, op);
   const std::int32_t zero_point = stored_grid(input_of(program, op, 0)).zero_point;
   const ConvGeometry geometry = geometry_of(program, op);
-  const OutputStage stage = convolution_stage(program, op);
+  const OutputStage stage = requantization_stage(program, op);
+  const Quantization& q = input_of(program, op, 1).quantization;
+  if (requantizes_in_double(program, op)) {
+    ShiftedWeights real{weights, bias, zero_point, 0};
+    const double from = static_cast<double>(grid_of(input_of(program, op, 0)).scale);
+    for (std::size_t c = 0; c < static_cast<std::size_t>(geometry.out_c); ++c)
+      real.real_scale.push_back(from * static_cast<double>(q.scale[q.scale.size() == 1 ? 0 : c]) /
+                                static_cast<double>(grid_of(output_of(program, op)).scale));
+    return set_convolution(step, DoubleDense(geometry.in_c, geometry.out_c, real, stage, op.name), geometry.out_w);
+  }
+  if (q.zero_point[0] != 0) {  // legacy uint8
+    const ShiftedWeights shifted{weights, bias, zero_point, q.zero_point[0]};
+    if (op.kind == OpKind::depthwise_conv2d)
+      set_convolution(step, ShiftedDepthwiseConv2d(geometry, shifted, stage, op.name));
+    else
+      set_convolution(step, ShiftedConv2d(geometry, shifted, stage, op.name));
+    return;
+  }
   if (op.kind == OpKind::conv2d)
     set_convolution(step, QuantizedConv2d(geometry, weights, bias, zero_point, stage, op.name));
   else if (op.kind == OpKind::depthwise_conv2d)
@@ -86,22 +107,20 @@ void prepare_pool_i8(const Program& program, Step& step) {
   const CodeLimits limits = code_limits(program, op);
   const Grid from = stored_grid(in);
   const Grid to = stored_grid(out);
-  if (op.kind == OpKind::global_average_pool) {
-    const std::int64_t pixels = in.shape[1] * in.shape[2];
+  if (op.kind == OpKind::global_average_pool || op.kind == OpKind::mean) {
+    const MeanExtents extents =
+        op.kind == OpKind::mean ? mean_extents(program, op) : MeanExtents{1, in.shape[1] * in.shape[2], in.shape[3]};
     set_unary(step,
-              QuantizedGlobalAveragePool(pixels, in.shape[3], from.zero_point,
-                                         make_mean_stage(program.rounding, from, to, limits, pixels)),
-              1, "mean");
+              QuantizedGlobalAveragePool(extents.count, extents.inner, from.zero_point,
+                                         make_mean_stage(program.rounding, from, to, limits, extents.count)),
+              extents.outer, "mean");
     return;
   }
   const ConvGeometry geometry = geometry_of(program, op);
-  if (op.kind == OpKind::max_pool2d)
-    set_unary(step, QuantizedMaxPool2d(geometry, limits), 1, "max_pool");
-  else
-    set_unary(step,
-              QuantizedAveragePool2d(geometry, make_average_stage(program.rounding, from, to, limits,
-                                                                  op.window.kernel_h * op.window.kernel_w)),
-              1, "average_pool");
+  if (op.kind == OpKind::max_pool2d) return set_unary(step, QuantizedMaxPool2d(geometry, limits), 1, "max_pool");
+  AverageStage stage = make_average_stage(program.rounding, from, to, limits, op.window.kernel_h * op.window.kernel_w);
+  stage.of_uint8 = op.legacy_uint8;
+  set_unary(step, QuantizedAveragePool2d(geometry, std::move(stage)), 1, "average_pool");
 }
 
 template <class Lazy = void>
@@ -111,21 +130,17 @@ void prepare_pair_i8(const Program& program, Step& step) {
   const Grid b = stored_grid(input_of(program, op, 1));
   const Grid out = stored_grid(output_of(program, op));
   const CodeLimits limits = code_limits(program, op);
-  const std::int64_t per_image = output_of(program, op).shape.size();
   const auto set = [&](auto kernel) {
-    const std::string name(kernel.kernel_name());
-    step.run = [kernel = std::move(kernel), per_image, from_a = op.inputs[0], from_b = op.inputs[1],
-                to = op.outputs[0]](const StepContext& c) {
-      kernel.run(c.codes(from_a), c.codes(from_b), c.codes(to), c.batch * per_image, c.threads);
-    };
-    step.kernel = [name] { return name; };
+    step.kernel = [name = std::string(kernel.kernel_name())] { return name; };
+    set_pair<std::uint8_t>(
+        program, step,
+        [kernel = std::move(kernel)](const std::uint8_t* x, const std::uint8_t* y, std::uint8_t* to, std::int64_t n,
+                                     int threads) { kernel.run(x, y, to, n, threads); });
   };
-  if (op.kind == OpKind::add) {
-    set(QuantizedAdd(make_add_stage(program.rounding, a, b, out, limits)));
-    return;
-  }
-  const float scale_b[] = {b.scale};
-  set(QuantizedMul(a.zero_point, b.zero_point, make_output_stage(program.rounding, a.scale, scale_b, out, limits)));
+  if (op.kind == OpKind::mul) return set(QuantizedMul(a.zero_point, b.zero_point, requantization_stage(program, op)));
+  AddStage stage = make_add_stage(program.rounding, a, b, out, limits);
+  stage.subtract = op.kind == OpKind::sub;
+  set(QuantizedAdd(stage));
 }
 
 template <class Lazy = void>
@@ -134,9 +149,12 @@ void prepare_concat_i8(const Program& program, Step& step) {
   const ConcatExtents extents = concat_extents(program, op);
   const Grid to = stored_grid(output_of(program, op));
   std::vector<CodeMap> maps;
-  for (std::size_t i = 0; i < op.inputs.size(); ++i)
-    maps.push_back(
-        make_requantize_map(program.rounding, stored_grid(input_of(program, op, i)), to, {to.qmin, to.qmax}));
+  const bool in_float = op.legacy_uint8 && program.rounding != Rounding::nearest_even_f32;
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) {
+    const Grid from = stored_grid(input_of(program, op, i));
+    maps.push_back(in_float ? make_float_map(from, to)
+                            : make_requantize_map(program.rounding, from, to, {to.qmin, to.qmax}));
+  }
   step.run = [extents, maps, ids = op.inputs, out = op.outputs[0]](const StepContext& c) {
     ConcatInput inputs[kMaxConcatInputs];
     for (std::size_t i = 0; i < ids.size(); ++i)
@@ -158,6 +176,15 @@ void prepare_pad_i8(const Program& program, Step& step) {
   step.kernel = [] { return std::string("copy"); };
 }
 
+template <class Lazy = void>
+void prepare_transpose_i8(const Program& program, Step& step) {
+  step.run = [shape = input_of(program, step.op, 0).shape, axes = step.op.axes, from = step.op.inputs[0],
+              to = step.op.outputs[0]](const StepContext& c) {
+    transpose(c.codes(from), c.codes(to), c.batch, shape, axes, c.threads);
+  };
+  step.kernel = [] { return std::string("copy"); };
+}
+
 // clamp, requantize, logistic: functions of one code.
 template <class Lazy = void>
 void prepare_map_i8(const Program& program, Step& step) {
@@ -166,9 +193,9 @@ void prepare_map_i8(const Program& program, Step& step) {
   const Grid to = stored_grid(output_of(program, op));
   const std::int64_t per_image = output_of(program, op).shape.size();
   const bool same_grid = from.scale == to.scale && from.zero_point == to.zero_point;
-  CodeMap map = op.kind == OpKind::logistic ? make_logistic_map(from)
+  CodeMap map = op.kind == OpKind::logistic ? make_logistic_map(from, program.rounding)
                 : same_grid                 ? make_clamp_map(code_limits(program, op))
-                                            : make_requantize_map(program.rounding, from, to, code_limits(program, op));
+                                            : make_requantize_map(from.zero_point, requantization_stage(program, op));
   set_unary(step, std::move(map), per_image, "table");
 }
 
@@ -210,14 +237,18 @@ void prepare_i8(const Program& program, Step& step) {
     case OpKind::average_pool2d:
     case OpKind::max_pool2d:
     case OpKind::global_average_pool:
+    case OpKind::mean:
       return prepare_pool_i8(program, step);
     case OpKind::add:
     case OpKind::mul:
+    case OpKind::sub:
       return prepare_pair_i8(program, step);
     case OpKind::concat:
       return prepare_concat_i8(program, step);
     case OpKind::pad:
       return prepare_pad_i8(program, step);
+    case OpKind::transpose:
+      return prepare_transpose_i8(program, step);
     case OpKind::clamp:
     case OpKind::requantize:
     case OpKind::logistic:

@@ -22,8 +22,8 @@ namespace runtime {
 //    has exactly the bytes of its shape; activations have extent 1 in front (the batch);
 //  - every activation is an input or written by exactly one operator, before it is read;
 //  - scales are normal numbers > 0, zero points within [qmin, qmax], that range within the type's, one entry for each
-//    index along the axis; weights are symmetric (zero point 0) and per tensor or per output channel (axis 0;
-//    depthwise: 3); a quantized bias has scale s_in * s_w (within 1e-4 of it);
+//    index along the axis; weights are symmetric (zero point 0; not those of legacy uint8 models) and per tensor or per
+//    output channel (axis 0; depthwise: 3); a quantized bias has scale s_in * s_w (within 1e-4 of it);
 //  - types fit each operator (see OpKind), so do shapes: output extents of a window are those where each window starts
 //    inside the padded input and no further window would fit into the input;
 //  - max_pool2d, pad and reshape keep scale and zero point, average_pool2d too in the tflite modes; softmax and
@@ -122,10 +122,8 @@ class OpValidator {
         return convolution();
       case OpKind::add:
       case OpKind::mul:
-        activations(2);
-        same_type(true);
-        for (std::size_t i = 0; i < 2; ++i) expect_shape(input(i), output().shape);
-        return;
+      case OpKind::sub:
+        return pair();
       case OpKind::concat:
         return concat();
       default:
@@ -145,6 +143,26 @@ class OpValidator {
   void activations(std::size_t count) const {
     check(op_.inputs.size() == count, "expected ", count, " inputs, found ", op_.inputs.size());
     for (std::size_t i = 0; i < count; ++i) check(!input(i).constant(), "input '", input(i).name, "' is a constant");
+  }
+  // Two tensors, at most one of them a constant, each spread over the output.
+  void pair() const {
+    check(op_.inputs.size() == 2, "expected 2 inputs, found ", op_.inputs.size());
+    check(!input(0).constant() || !input(1).constant(), "both inputs are constants");
+    same_type(true);
+    const Shape& out = output().shape;
+    Shape widest = out;
+    for (std::size_t axis = 0; axis < out.rank(); ++axis) widest[axis] = 1;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Shape& in = input(i).shape;
+      bool fits = in.rank() <= out.rank();
+      for (std::size_t behind = 1; fits && behind <= in.rank(); ++behind) {
+        const std::int64_t extent = in[in.rank() - behind];
+        fits = extent == 1 || extent == out[out.rank() - behind];
+        if (extent != 1) widest[out.rank() - behind] = extent;
+      }
+      check(fits, "input '", input(i).name, "', ", in.to_string(), ", does not spread over ", out.to_string());
+    }
+    check(widest == out, "the inputs give ", widest.to_string(), ", the output is ", out.to_string());
   }
   void expect_shape(const TensorInfo& tensor, const Shape& shape) const {
     check(tensor.shape == shape, "tensor '", tensor.name, "': expected ", shape.to_string(), ", found ",
@@ -207,6 +225,10 @@ class OpValidator {
       case OpKind::clamp:
         same_type(true);
         return expect_shape(output(), in);
+      case OpKind::mean:
+        return mean();
+      case OpKind::transpose:
+        return transpose();
       default:
         return probability();
     }
@@ -216,6 +238,41 @@ class OpValidator {
     check(input().quantization.scale == output().quantization.scale &&
               input().quantization.zero_point == output().quantization.zero_point,
           "input and output must have one grid");
+  }
+
+  void mean() const {
+    same_type(true);
+    const Shape& in = input().shape;
+    check(!op_.axes.empty(), "expected at least one axis");
+    for (std::size_t i = 0; i < op_.axes.size(); ++i)
+      check(op_.axes[i] >= 1 && op_.axes[i] < static_cast<int>(in.rank()) &&
+                op_.axes[i] == op_.axes[0] + static_cast<int>(i),
+            "axis ", op_.axes[i], ": expected neighbours behind the batch of ", in.to_string());
+    Shape kept;
+    Shape dropped;
+    for (std::size_t i = 0; i < in.rank(); ++i) {
+      const int axis = static_cast<int>(i);
+      const bool reduced = axis >= op_.axes.front() && axis <= op_.axes.back();
+      kept.push_back(reduced ? 1 : in[i]);
+      if (!reduced) dropped.push_back(in[i]);
+    }
+    check(output().shape == kept || output().shape == dropped, "expected ", kept.to_string(), " or ",
+          dropped.to_string(), ", found ", output().shape.to_string());
+    check(mean_extents(program_, op_).count < (1 << 23), "expected a mean of fewer than 2^23 values");
+  }
+
+  void transpose() const {
+    check(input().dtype == output().dtype, "cannot change the type");
+    if (input().dtype != DType::f32) same_grid();
+    const Shape& in = input().shape;
+    std::vector<int> sorted = op_.axes;
+    std::sort(sorted.begin(), sorted.end());
+    for (std::size_t i = 0; i < sorted.size(); ++i)
+      check(sorted[i] == static_cast<int>(i), "the axes are no permutation");
+    check(sorted.size() == in.rank() && op_.axes[0] == 0, "expected the ", in.rank(), " axes, the batch first");
+    Shape expected;
+    for (const int axis : op_.axes) expected.push_back(in[static_cast<std::size_t>(axis)]);
+    expect_shape(output(), expected);
   }
 
   void probability() const {
@@ -285,8 +342,12 @@ class OpValidator {
     if (weights.dtype != DType::f32) {
       check(weights.quantization.axis == -1 || weights.quantization.axis == axis, "weights '", weights.name,
             "': expected one scale or one along axis ", axis, ", found axis ", weights.quantization.axis);
+      const bool asymmetric = op_.legacy_uint8 && weights.quantization.axis == -1;
       for (const std::int32_t zero_point : weights.quantization.zero_point)
-        check(zero_point == 0, "weights '", weights.name, "': expected zero point 0, found ", zero_point);
+        check(asymmetric || zero_point == 0, "weights '", weights.name, "': expected zero point 0, found ", zero_point);
+    }
+    if (op_.legacy_uint8) {
+      check(x.dtype == DType::i8 && weights.dtype == DType::i8, "legacy uint8: expected int8 inputs and weights");
     }
     if (op_.inputs[2] != -1) bias(input(2), channels);
   }
@@ -395,7 +456,7 @@ void validate(const Program& program) {
     written[static_cast<std::size_t>(id)] = true;
   }
   for (const Op& op : program.ops) {
-    require(static_cast<int>(op.kind) <= static_cast<int>(OpKind::logistic), "operator '", op.name, "': unknown kind");
+    require(static_cast<int>(op.kind) <= static_cast<int>(kLastOpKind), "operator '", op.name, "': unknown kind");
     for (std::size_t i = 0; i < op.inputs.size(); ++i) {
       if (op.inputs[i] == -1 && i == 2 && is_convolution(op.kind)) continue;
       const TensorInfo& tensor = input_of(program, op, i);

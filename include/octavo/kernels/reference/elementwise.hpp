@@ -24,7 +24,7 @@ void add(const Code* a, const Code* b, Code* out, std::int64_t n, const AddStage
     if (s.rounding == Rounding::nearest_even_f32) {
       const float product_a = detail::rounded(static_cast<float>(from_a) * s.factor_a);
       const float product_b = detail::rounded(static_cast<float>(from_b) * s.factor_b);
-      const float sum = product_a + product_b;
+      const float sum = s.subtract ? product_a - product_b : product_a + product_b;
       const float v =
           std::clamp(sum, static_cast<float>(s.min - s.zero_point), static_cast<float>(s.max - s.zero_point));
       out[i] = static_cast<Code>(static_cast<std::int32_t>(round_ties<Ties::even>(v)) + s.zero_point);
@@ -34,7 +34,7 @@ void add(const Code* a, const Code* b, Code* out, std::int64_t n, const AddStage
       const std::int32_t scaled_b =
           multiply_by_quantized_multiplier(from_b * (1 << s.left_shift), s.multiplier_b, s.rounding);
       out[i] = static_cast<Code>(
-          requantize_fixed_point(scaled_a + scaled_b, s.multiplier, s.rounding, s.zero_point, {s.min, s.max}));
+          requantize_fixed_point(scaled_a + (s.subtract ? -scaled_b : scaled_b), s.multiplier, s.rounding, s.zero_point, {s.min, s.max}));
     }
   }
 }

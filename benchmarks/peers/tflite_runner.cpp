@@ -1,0 +1,92 @@
+// Runs a .tflite model for check_tflite.py: tflite_runner MODEL ROUNDING INPUT OUTPUT
+//
+// INPUT holds images, one after the other, in the bytes of the model's input. OUTPUT gets the values of every
+// activation, image by image; OUTPUT.txt a line for each: name, type, elements. ROUNDING: nearest_even_f32,
+// tflite_double, or tflite_micro (tflite_double with TFLite Micro's dense layers).
+#include <cmath>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "octavo/io/tflite.hpp"
+
+using namespace octavo;
+
+namespace {
+
+template <class Value>
+void write(std::ofstream& file, const std::vector<Value>& values) {
+  file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(Value)));
+}
+
+std::vector<std::uint8_t> uint8_codes(const std::vector<float>& real, const runtime::TensorInfo& tensor) {
+  std::vector<std::uint8_t> codes;
+  for (const float value : real)
+    codes.push_back(static_cast<std::uint8_t>(std::lround(value / tensor.quantization.scale[0]) +
+                                              tensor.quantization.zero_point[0]));
+  return codes;
+}
+
+void run(const std::string& path, const std::string& rounding, const std::string& input, const std::string& output) {
+  runtime::Program program = load_tflite_program(path);
+  if (rounding == "tflite_micro")
+    use_tflite_kernels(program, TfliteKernels::micro);
+  else
+    program.rounding = rounding_from_name(rounding);
+  const runtime::Model model(program, {.threads = 1, .keep_intermediates = true});
+  runtime::Session session = model.session();
+  std::ofstream names(output + ".txt");
+  std::ofstream file(output, std::ios::binary);
+  for (const runtime::TensorInfo& tensor : program.tensors)
+    if (!tensor.constant())
+      names << tensor.name << '\t' << name_of(tensor.dtype) << '\t' << tensor.shape.size() << '\n';
+  const io::Bytes images = io::read_file(input);
+  const auto elements = static_cast<std::size_t>(model.input().shape.size());
+  const std::size_t bytes = elements * static_cast<std::size_t>(runtime::element_bytes(model.input().dtype));
+  std::vector<std::vector<float>> results;
+  std::vector<runtime::Buffer> outputs;
+  for (std::size_t i = 0; i < program.outputs.size(); ++i)
+    results.emplace_back(static_cast<std::size_t>(model.output(i).shape.size()));
+  for (std::vector<float>& result : results) outputs.emplace_back(std::span<float>(result));
+  for (std::size_t at = 0; at + bytes <= images.size(); at += bytes) {
+    const std::uint8_t* image = images.data() + at;
+    const runtime::DType dtype = model.input().dtype;
+    const runtime::ConstBuffer from =
+        dtype == runtime::DType::f32 ? std::span(reinterpret_cast<const float*>(image), elements)
+        : dtype == runtime::DType::i8
+            ? runtime::ConstBuffer(std::span(reinterpret_cast<const std::int8_t*>(image), elements))
+            : runtime::ConstBuffer(std::span(image, elements));
+    session.run(std::span(&from, 1), outputs);
+    for (std::size_t t = 0; t < program.tensors.size(); ++t) {
+      const runtime::TensorInfo& tensor = program.tensors[t];
+      const int id = static_cast<int>(t);
+      if (tensor.constant()) continue;
+      if (tensor.dtype == runtime::DType::i8)
+        write(file, session.tensor_codes(id));
+      else if (tensor.dtype == runtime::DType::u8)
+        write(file, uint8_codes(session.tensor_values(id), tensor));
+      else
+        write(file, session.tensor_values(id));
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5) {
+    std::cerr << "usage: tflite_runner MODEL ROUNDING INPUT OUTPUT\n";
+    return 2;
+  }
+  try {
+    run(argv[1], argv[2], argv[3], argv[4]);
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "tflite_runner: " << error.what() << '\n';
+    return 1;
+  }
+}
