@@ -1,5 +1,4 @@
 // examples/custom_layer.cpp: a layer, an observer and a scheme of your own, put together by templates.
-#include <cmath>
 #include <cstdint>
 #include <iostream>
 #include <memory>
@@ -28,29 +27,27 @@ class Swish final : public oc::nn::Layer {
   }
   void forward(const oc::nn::Context& /*context*/, std::span<const oc::Tensor* const> inputs,
                oc::Tensor& output) override {
-    const std::size_t channels = slope_.value.size();
-    for (std::size_t i = 0; i < output.size(); ++i) {
-      const float x = inputs[0]->data()[i];
-      output.data()[i] = x * sigmoid(slope_.value.data()[i % channels] * x);
-    }
+    const Pixels x = oc::nn::as_matrix(*inputs[0]).array();
+    oc::nn::as_matrix(output) = x * (x.rowwise() * slope()).logistic();
   }
   // dy/dx = s + slope x s (1 - s), dy/dslope = x^2 s (1 - s), with s = sigmoid(slope x).
   void backward(const oc::nn::Context& context, std::span<const oc::Tensor* const> inputs, const oc::Tensor& /*output*/,
                 const oc::Tensor& grad_output, std::span<oc::Tensor* const> grad_inputs) override {
-    const std::size_t channels = slope_.value.size();
-    if (!context.frozen) slope_.gradient = oc::make_tensor(oc::shape_of(slope_.value), 0.0F);
-    for (std::size_t i = 0; i < grad_output.size(); ++i) {
-      const float x = inputs[0]->data()[i], slope = slope_.value.data()[i % channels], dy = grad_output.data()[i];
-      const float s = sigmoid(slope * x);
-      if (grad_inputs[0] != nullptr) grad_inputs[0]->data()[i] = dy * (s + slope * x * s * (1.0F - s));
-      if (!context.frozen) slope_.gradient.data()[i % channels] += dy * x * x * s * (1.0F - s);
-    }
+    const Pixels x = oc::nn::as_matrix(*inputs[0]).array(), dy = oc::nn::as_matrix(grad_output).array();
+    const Pixels s = (x.rowwise() * slope()).logistic(), steep = x * s * (1.0F - s);
+    if (grad_inputs[0] != nullptr) oc::nn::as_matrix(*grad_inputs[0]) = dy * (s + steep.rowwise() * slope());
+    if (context.frozen) return;
+    slope_.gradient = oc::make_tensor(oc::shape_of(slope_.value));
+    oc::nn::as_matrix(slope_.gradient) = (dy * x * steep).colwise().sum();
   }
   [[nodiscard]] std::vector<oc::nn::Parameter*> parameters() override { return {&slope_}; }
   [[nodiscard]] std::unique_ptr<oc::nn::Layer> clone() const override { return std::make_unique<Swish>(*this); }
 
  private:
-  static float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
+  using Pixels = Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;  // a row a pixel
+  [[nodiscard]] oc::nn::ConstRowMap slope() const {
+    return oc::nn::as_row(slope_.value.data(), static_cast<std::int64_t>(slope_.value.size()));
+  }
   oc::nn::Parameter slope_;
 };
 

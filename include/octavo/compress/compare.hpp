@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../nn/eigen.hpp"
 #include "../nn/executor.hpp"
 #include "../nn/quantize_wrapper.hpp"
 #include "../quant/quantize.hpp"
@@ -58,11 +59,9 @@ struct Comparison {
 
 // 10 log10(sum r^2 / sum (r - q)^2).
 [[nodiscard]] inline double sqnr_db(std::span<const float> reference, std::span<const float> quantized) {
-  double signal = 0.0, noise = 0.0;
-  for (std::size_t i = 0; i < reference.size(); ++i) {
-    const double r = static_cast<double>(reference[i]), d = r - static_cast<double>(quantized[i]);
-    signal += r * r, noise += d * d;
-  }
+  const auto n = static_cast<std::int64_t>(reference.size());
+  const auto r = nn::as_row(reference.data(), n).cast<double>(), q = nn::as_row(quantized.data(), n).cast<double>();
+  const double signal = r.square().sum(), noise = (r - q).square().sum();
   if (noise == 0.0) return std::numeric_limits<double>::infinity();
   return 10.0 * std::log10(std::max(signal, std::numeric_limits<double>::min()) / noise);
 }

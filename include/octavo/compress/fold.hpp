@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../nn/eigen.hpp"
 #include "../nn/graph.hpp"
 #include "../nn/layers/activations.hpp"
 #include "../nn/layers/add.hpp"
@@ -224,9 +225,15 @@ inline std::vector<float> folded_kernel(const nn::Graph& graph, const FoldedOp& 
   const auto& layer = *nn::layer_as<nn::WeightedLayer>(std::as_const(*graph.node(op.node).layer));
   const std::span<const float> kernel = values(layer.kernel().value);
   std::vector<float> folded(kernel.size());
-  const std::size_t channels = op.gain.size(), inner = kernel.size() / channels;
-  const bool first = layer.channel_axis() == nn::ChannelAxis::first;
-  for (std::size_t i = 0; i < kernel.size(); ++i) folded[i] = kernel[i] * op.gain[first ? i / inner : i % channels];
+  const auto channels = static_cast<Eigen::Index>(op.gain.size());
+  const auto inner = static_cast<Eigen::Index>(kernel.size()) / channels;
+  const Eigen::Map<const Eigen::VectorXf> gain(op.gain.data(), channels);
+  if (layer.channel_axis() == nn::ChannelAxis::first)
+    nn::MatrixMap(folded.data(), channels, inner) =
+        gain.asDiagonal() * nn::ConstMatrixMap(kernel.data(), channels, inner);
+  else
+    nn::MatrixMap(folded.data(), inner, channels) =
+        nn::ConstMatrixMap(kernel.data(), inner, channels) * gain.asDiagonal();
   return folded;
 }
 

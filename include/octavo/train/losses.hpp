@@ -11,6 +11,7 @@
 
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
+#include "../nn/eigen.hpp"
 #include "../nn/graph.hpp"
 #include "../nn/layers/activations.hpp"
 #include "../nn/layers/dense.hpp"
@@ -65,43 +66,42 @@ inline std::int32_t checked_label(std::span<const std::int32_t> labels, std::siz
   return label;
 }
 
-// log p[k] of one row, written to `log_p`; and p itself.
-inline void log_softmax(const float* x, std::size_t classes, float* p, float* log_p) {
-  const float top = *std::max_element(x, x + classes);
-  float sum = 0.0F;
-  for (std::size_t k = 0; k < classes; ++k) sum += p[k] = std::exp(x[k] - top);
-  const float log_sum = std::log(sum);
-  for (std::size_t k = 0; k < classes; ++k) p[k] /= sum, log_p[k] = x[k] - top - log_sum;
+using Row = Eigen::Array<float, 1, Eigen::Dynamic>;
+
+// p and log p of one image's outputs.
+inline void probabilities(const CrossEntropy& loss, const nn::ConstRowMap& x, Row& p, Row& log_p) {
+  if (loss.from_logits) {
+    log_p = x - x.maxCoeff<Eigen::PropagateNaN>();
+    p = log_p.exp();
+    const float sum = p.sum();
+    p /= sum, log_p -= std::log(sum);
+  } else {
+    p = x;
+    // select() and not max(), which may turn NaN into a number: it must reach the loss.
+    log_p = (x < kSmallestProbability).select(kSmallestProbability, x).log();
+  }
 }
 
 inline double loss_value(const CrossEntropy& loss, const Tensor& outputs, std::span<const std::int32_t> labels,
                          Tensor* gradient, std::span<const std::int64_t> indices) {
   const std::size_t n = labels.size(), classes = outputs.shape()[1];
+  const auto width = static_cast<std::int64_t>(classes);
   const auto share = static_cast<float>(loss.label_smoothing / static_cast<double>(classes));
   const auto main = static_cast<float>(1.0 - loss.label_smoothing);
-  std::vector<float> p(classes), log_p(classes);
+  Row p, log_p;
   double total = 0.0;
   for (std::size_t row = 0; row < n; ++row) {
-    const auto label = static_cast<std::size_t>(checked_label(labels, row, classes, indices));
-    const float* const x = outputs.data() + row * classes;
-    if (loss.from_logits) {
-      log_softmax(x, classes, p.data(), log_p.data());
-    } else {
-      for (std::size_t k = 0; k < classes; ++k) {
-        p[k] = x[k];
-        // Not std::max, which would turn NaN into a number: it must reach the loss.
-        log_p[k] = std::log(x[k] < kSmallestProbability ? kSmallestProbability : x[k]);
-      }
-    }
+    const auto label = checked_label(labels, row, classes, indices);
+    probabilities(loss, nn::as_row(outputs.data() + row * classes, width), p, log_p);
     double one = -static_cast<double>(main * log_p[label]);
-    if (share > 0.0F)
-      for (std::size_t k = 0; k < classes; ++k) one -= static_cast<double>(share * log_p[k]);
-    const double weight = loss.class_weights.empty() ? 1.0 : loss.class_weights[label];
+    if (share > 0.0F) one -= static_cast<double>(share) * log_p.cast<double>().sum();
+    const double weight = loss.class_weights.empty() ? 1.0 : loss.class_weights[static_cast<std::size_t>(label)];
     total += weight * one;
     if (gradient == nullptr) continue;
-    const auto factor = static_cast<float>(weight / static_cast<double>(n));
-    for (std::size_t k = 0; k < classes; ++k)
-      gradient->data()[row * classes + k] = factor * (p[k] - share - (k == label ? main : 0.0F));
+    nn::RowMap to = nn::as_row(gradient->data() + row * classes, width);
+    to = p - share;
+    to[label] -= main;
+    to *= static_cast<float>(weight / static_cast<double>(n));
   }
   return total / static_cast<double>(n);
 }
@@ -109,17 +109,12 @@ inline double loss_value(const CrossEntropy& loss, const Tensor& outputs, std::s
 inline double loss_value(const MeanSquaredError& /*loss*/, const Tensor& outputs, std::span<const std::int32_t> labels,
                          Tensor* gradient, std::span<const std::int64_t> indices) {
   const std::size_t n = labels.size(), classes = outputs.shape()[1];
-  const float factor = 2.0F / static_cast<float>(n * classes);
-  double total = 0.0;
-  for (std::size_t row = 0; row < n; ++row) {
-    const auto label = static_cast<std::size_t>(checked_label(labels, row, classes, indices));
-    for (std::size_t k = 0; k < classes; ++k) {
-      const float error = outputs.data()[row * classes + k] - (k == label ? 1.0F : 0.0F);
-      total += static_cast<double>(error) * static_cast<double>(error);
-      if (gradient != nullptr) gradient->data()[row * classes + k] = factor * error;
-    }
-  }
-  return total / static_cast<double>(n * classes);
+  nn::Matrix error = nn::as_matrix(outputs);
+  for (std::size_t row = 0; row < n; ++row)
+    error(static_cast<Eigen::Index>(row), checked_label(labels, row, classes, indices)) -= 1.0F;
+  const auto count = static_cast<double>(n * classes);
+  if (gradient != nullptr) nn::as_matrix(*gradient) = static_cast<float>(2.0 / count) * error;
+  return error.cast<double>().squaredNorm() / count;
 }
 
 inline bool ends_in_softmax(const nn::Graph& model) {
@@ -161,14 +156,10 @@ inline double mean_squared_error(const Tensor& outputs, const Tensor& targets, T
   require(shape_of(outputs) == shape_of(targets) && outputs.size() > 0, "mean squared error: expected targets of ",
           shape_of(outputs).to_string(), ", found ", shape_of(targets).to_string());
   if (gradient != nullptr) reshape_to(*gradient, shape_of(outputs));
-  const float factor = 2.0F / static_cast<float>(outputs.size());
-  double total = 0.0;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const float error = outputs.data()[i] - targets.data()[i];
-    total += static_cast<double>(error) * static_cast<double>(error);
-    if (gradient != nullptr) gradient->data()[i] = factor * error;
-  }
-  return total / static_cast<double>(outputs.size());
+  const nn::Matrix error = nn::as_matrix(outputs) - nn::as_matrix(targets);
+  const auto count = static_cast<double>(outputs.size());
+  if (gradient != nullptr) nn::as_matrix(*gradient) = static_cast<float>(2.0 / count) * error;
+  return error.cast<double>().squaredNorm() / count;
 }
 
 }  // namespace train

@@ -7,6 +7,7 @@
 #include "../../kernels/batch_norm_f32.hpp"
 #include "../../kernels/gemm_f32.hpp"
 #include "../activation.hpp"
+#include "../eigen.hpp"
 #include "../weighted.hpp"
 
 namespace octavo {
@@ -56,9 +57,7 @@ class Dense final : public WeightedLayer {
     const std::int64_t rows = batch_of(output), in = shape_of(input)[1], out = options_.units;
     gemm_f32(Transpose::no, Transpose::yes, rows, out, in, input.data(), in, weights(), in, output.data(), out, false,
              *context.workspace, context.threads);
-    if (const float* bias = bias_values())
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t o = 0; o < out; ++o) output.data()[r * out + o] += bias[o];
+    if (const float* bias = bias_values()) as_matrix(output).array().rowwise() += as_row(bias, out);
   }
   void backward_linear(const Context& context, const Tensor& input, const Tensor& grad_output, Tensor* grad_input) {
     const std::int64_t rows = batch_of(grad_output), in = shape_of(input)[1], out = options_.units;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "../../core/parallel.hpp"
+#include "../eigen.hpp"
 #include "../layer.hpp"
 #include "../padding.hpp"
 
@@ -70,12 +71,10 @@ class AveragePooling2D final : public WindowPool {
   void forward(const Context& context, std::span<const Tensor* const> inputs, Tensor& output) override {
     const std::int64_t channels = geometry().in_c;
     for_each_window(batch_of(output), context.threads, [&](std::int64_t o, const std::vector<std::int64_t>& taps) {
-      float* y = output.data() + o;
-      std::fill_n(y, channels, 0.0F);
-      for (const std::int64_t tap : taps)
-        for (std::int64_t c = 0; c < channels; ++c) y[c] += inputs[0]->data()[tap + c];
-      const float share = 1.0F / static_cast<float>(std::max<std::size_t>(taps.size(), 1));
-      for (std::int64_t c = 0; c < channels; ++c) y[c] *= share;
+      RowMap y = as_row(output.data() + o, channels);
+      y.setZero();
+      for (const std::int64_t tap : taps) y += as_row(inputs[0]->data() + tap, channels);
+      y *= 1.0F / static_cast<float>(std::max<std::size_t>(taps.size(), 1));
     });
   }
   void backward(const Context& context, std::span<const Tensor* const> /*inputs*/, const Tensor& /*output*/,
@@ -87,7 +86,7 @@ class AveragePooling2D final : public WindowPool {
     for_each_window(batch_of(grad_output), context.threads, [&](std::int64_t o, const std::vector<std::int64_t>& taps) {
       const float share = 1.0F / static_cast<float>(std::max<std::size_t>(taps.size(), 1));
       for (const std::int64_t tap : taps)
-        for (std::int64_t c = 0; c < channels; ++c) dx[tap + c] += share * grad_output.data()[o + c];
+        as_row(dx + tap, channels) += share * as_row(grad_output.data() + o, channels);
     });
   }
   [[nodiscard]] std::unique_ptr<Layer> clone() const override { return std::make_unique<AveragePooling2D>(*this); }
@@ -102,10 +101,9 @@ class MaxPooling2D final : public WindowPool {
   void forward(const Context& context, std::span<const Tensor* const> inputs, Tensor& output) override {
     const std::int64_t channels = geometry().in_c;
     for_each_window(batch_of(output), context.threads, [&](std::int64_t o, const std::vector<std::int64_t>& taps) {
-      float* y = output.data() + o;
-      std::fill_n(y, channels, std::numeric_limits<float>::lowest());
-      for (const std::int64_t tap : taps)
-        for (std::int64_t c = 0; c < channels; ++c) y[c] = std::max(y[c], inputs[0]->data()[tap + c]);
+      RowMap y = as_row(output.data() + o, channels);
+      y.setConstant(std::numeric_limits<float>::lowest());
+      for (const std::int64_t tap : taps) y = y.max(as_row(inputs[0]->data() + tap, channels));
     });
   }
   void backward(const Context& context, std::span<const Tensor* const> inputs, const Tensor& output,
@@ -141,12 +139,8 @@ class GlobalAveragePooling2D final : public Layer {
     const float share = 1.0F / static_cast<float>(pixels_);
     parallel_for(batch_of(output), context.threads, [&](std::int64_t first, std::int64_t last, int /*part*/) {
       for (std::int64_t n = first; n < last; ++n) {
-        float* y = output.data() + n * channels_;
-        std::fill_n(y, channels_, 0.0F);
-        const float* x = inputs[0]->data() + n * pixels_ * channels_;
-        for (std::int64_t pixel = 0; pixel < pixels_; ++pixel, x += channels_)
-          for (std::int64_t c = 0; c < channels_; ++c) y[c] += x[c];
-        for (std::int64_t c = 0; c < channels_; ++c) y[c] *= share;
+        const ConstMatrixMap x(inputs[0]->data() + n * pixels_ * channels_, pixels_, channels_);
+        as_row(output.data() + n * channels_, channels_) = share * x.colwise().sum().array();
       }
     });
   }
@@ -156,10 +150,8 @@ class GlobalAveragePooling2D final : public Layer {
     const float share = 1.0F / static_cast<float>(pixels_);
     parallel_for(batch_of(grad_output), context.threads, [&](std::int64_t first, std::int64_t last, int /*part*/) {
       for (std::int64_t n = first; n < last; ++n) {
-        const float* dy = grad_output.data() + n * channels_;
-        float* dx = grad_inputs[0]->data() + n * pixels_ * channels_;
-        for (std::int64_t pixel = 0; pixel < pixels_; ++pixel, dx += channels_)
-          for (std::int64_t c = 0; c < channels_; ++c) dx[c] = share * dy[c];
+        MatrixMap dx(grad_inputs[0]->data() + n * pixels_ * channels_, pixels_, channels_);
+        dx.array().rowwise() = share * as_row(grad_output.data() + n * channels_, channels_);
       }
     });
   }
