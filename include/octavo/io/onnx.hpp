@@ -1,13 +1,18 @@
-// octavo/io/onnx.hpp: ONNX models in: float graphs to train and quantize. Needs protozero.
+// octavo/io/onnx.hpp: ONNX models in: float graphs to train and quantize, and programs to run. Needs protozero.
 #ifndef OCTAVO_IO_ONNX_HPP_
 #define OCTAVO_IO_ONNX_HPP_
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
+#include "../compress/export_float.hpp"
 #include "../nn/graph.hpp"
+#include "../runtime/program.hpp"
 #include "onnx_graph.hpp"
 #include "onnx_lower.hpp"
 #include "onnx_parse.hpp"
+#include "onnx_program.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -25,13 +30,41 @@ template <class Lazy = void>
 template <class Lazy = void>
 [[nodiscard]] nn::Graph parse_onnx_graph(Bytes bytes, const std::string& name, const OnnxOptions& options = {});
 
+// Any model as a program to run: quantized ones (QDQ, or QLinear operators and com.microsoft's QGemm) in integers,
+// float ones with batch norm folded. Rounding is nearest_even_f32, ONNX Runtime's.
+template <class Lazy = void>
+[[nodiscard]] runtime::Program load_onnx(const std::string& path, const OnnxOptions& options = {});
+template <class Lazy = void>
+[[nodiscard]] runtime::Program parse_onnx(Bytes bytes, const std::string& name, const OnnxOptions& options = {});
+
 namespace detail {
+
+// What a model's constants may take in memory: a file must not ask for much more than it holds.
+[[nodiscard]] inline std::size_t onnx_budget(const onnx::Model& model) {
+  return 8 * model.total_bytes + (std::size_t{16} << 20);
+}
 
 template <class Lazy = void>
 nn::Graph onnx_graph(const onnx::Model& model, const OnnxOptions& options) {
   const onnx::Lowered lowered = onnx::lower(model, options);
   try {
-    return onnx::make_graph(lowered, 8 * model.total_bytes + (std::size_t{16} << 20));
+    return onnx::make_graph(lowered, onnx_budget(model));
+  } catch (const Error& error) {
+    fail("'", model.file, "': ", error.what());
+  }
+}
+
+template <class Lazy = void>
+runtime::Program onnx_program(const onnx::Model& model, const OnnxOptions& options) {
+  const onnx::Lowered lowered = onnx::lower(model, options);
+  const bool folds = std::any_of(lowered.layers.begin(), lowered.layers.end(),
+                                 [](const auto& l) { return l.kind == onnx::LayerKind::batch_norm; });
+  const bool quantized = std::any_of(lowered.layers.begin(), lowered.layers.end(), [](const auto& l) {
+    return l.type != onnx::Type::f32 || l.kind == onnx::LayerKind::dequantize;
+  });
+  try {
+    if (folds && !quantized) return compress::export_float(onnx::make_graph(lowered, onnx_budget(model)));
+    return onnx::make_program(lowered, onnx_budget(model));
   } catch (const Error& error) {
     fail("'", model.file, "': ", error.what());
   }
@@ -47,6 +80,16 @@ nn::Graph load_onnx_graph(const std::string& path, const OnnxOptions& options) {
 template <class Lazy>
 nn::Graph parse_onnx_graph(Bytes bytes, const std::string& name, const OnnxOptions& options) {
   return detail::onnx_graph(onnx::parse_model(std::move(bytes), name), options);
+}
+
+template <class Lazy>
+runtime::Program load_onnx(const std::string& path, const OnnxOptions& options) {
+  return detail::onnx_program(onnx::read_model(path), options);
+}
+
+template <class Lazy>
+runtime::Program parse_onnx(Bytes bytes, const std::string& name, const OnnxOptions& options) {
+  return detail::onnx_program(onnx::parse_model(std::move(bytes), name), options);
 }
 
 }  // namespace io
