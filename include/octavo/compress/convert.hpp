@@ -105,6 +105,11 @@ class Converter {
 
   [[nodiscard]] runtime::Quantization output_grid(const FoldedOp& folded, int input) const {
     const nn::Node& output = writer_.graph().node(folded.output);
+    if (folded.op.kind == OpKind::logistic) {  // the operator's own grid, [0, 1)
+      runtime::Quantization grid;
+      grid.scale = {1.0F / 256.0F}, grid.zero_point = {-128};
+      return grid;
+    }
     if (const FakeQuantizer* quantizer = output.layer->output_quantizer()) {
       require(quantizer->enabled(), "layer '", output.name, "': its grid is switched off");
       return to_quantization(quantizer->params(), 1);

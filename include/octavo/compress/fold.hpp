@@ -21,8 +21,10 @@
 #include "../nn/layers/conv2d.hpp"
 #include "../nn/layers/dense.hpp"
 #include "../nn/layers/depthwise_conv2d.hpp"
+#include "../nn/layers/merging.hpp"
 #include "../nn/layers/pooling.hpp"
 #include "../nn/layers/shaping.hpp"
+#include "../nn/layers/smooth_activations.hpp"
 #include "../nn/quantize_wrapper.hpp"
 #include "../runtime/program.hpp"
 
@@ -199,6 +201,13 @@ class Folder {
       op.kind = OpKind::reshape;
     } else if (as<nn::Softmax>(id) != nullptr) {
       op.kind = OpKind::softmax;
+    } else if (as<nn::Multiply>(id) != nullptr) {
+      op.kind = OpKind::mul;
+    } else if (const auto* joined = as<nn::Concatenate>(id)) {
+      op.kind = OpKind::concat;
+      op.axis = joined->axis();
+    } else if (as<nn::Sigmoid>(id) != nullptr) {
+      op.kind = OpKind::logistic;
     } else if (as<nn::Dropout>(id) != nullptr) {
       op.kind = OpKind::reshape;  // the identity in inference: see passes_through()
     } else if (as<nn::QuantizeLayer>(id) != nullptr) {

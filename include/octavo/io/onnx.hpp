@@ -1,4 +1,4 @@
-// octavo/io/onnx.hpp: ONNX models in: float graphs to train and quantize, and programs to run. Needs protozero.
+// octavo/io/onnx.hpp: ONNX models in and out: float graphs to train and quantize, programs to run. Needs protozero.
 #ifndef OCTAVO_IO_ONNX_HPP_
 #define OCTAVO_IO_ONNX_HPP_
 
@@ -6,9 +6,11 @@
 #include <string>
 #include <utility>
 
+#include "../compress/convert.hpp"
 #include "../compress/export_float.hpp"
 #include "../nn/graph.hpp"
 #include "../runtime/program.hpp"
+#include "onnx_export.hpp"
 #include "onnx_graph.hpp"
 #include "onnx_lower.hpp"
 #include "onnx_parse.hpp"
@@ -36,6 +38,18 @@ template <class Lazy = void>
 [[nodiscard]] runtime::Program load_onnx(const std::string& path, const OnnxOptions& options = {});
 template <class Lazy = void>
 [[nodiscard]] runtime::Program parse_onnx(Bytes bytes, const std::string& name, const OnnxOptions& options = {});
+
+// Writes a program, float or int8, atomically; see onnx::export_program. ONNX Runtime and OpenVINO run it; integer
+// operators give the program's codes but where those engines round otherwise (sums, means), by one step.
+template <class Lazy = void>
+void save_onnx(const runtime::Program& program, const std::string& path, const OnnxExportOptions& options = {}) {
+  write_file(path, std::string_view(onnx::export_program<Lazy>(program, options)));
+}
+// A graph in inference form, batch norm folded; a quantization-aware one as its int8 model.
+template <class Lazy = void>
+void save_onnx(const nn::Graph& graph, const std::string& path, const OnnxExportOptions& options = {}) {
+  save_onnx(graph.quantized() ? compress::convert(graph) : compress::export_float(graph), path, options);
+}
 
 namespace detail {
 
