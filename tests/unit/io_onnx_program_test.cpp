@@ -1,0 +1,319 @@
+// Quantized ONNX models into programs, and programs into ONNX files: values against integer loops, QDQ against QLinear
+// operators, and what was written read again.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "octavo/core/rng.hpp"
+#include "octavo/io/onnx.hpp"
+#include "octavo/runtime/model.hpp"
+#include "onnx_files.hpp"
+
+using namespace octavo;
+using namespace onnx_test;
+
+namespace {
+
+using Floats = std::vector<float>;
+using Codes = std::vector<std::uint8_t>;
+
+template <class Code>
+std::vector<Code> random_codes(std::size_t count, std::uint64_t seed, int low, int high) {
+  Rng rng(seed);
+  std::vector<Code> codes(count);
+  for (Code& code : codes)
+    code = static_cast<Code>(low + static_cast<int>(rng.below(static_cast<std::uint64_t>(high - low + 1))));
+  return codes;
+}
+
+runtime::Program parse(const ModelWriter& model) { return io::parse_onnx(model.bytes(), "test.onnx"); }
+
+Codes run_codes(const runtime::Program& program, const Codes& input, std::size_t outputs) {
+  Codes output(outputs);
+  runtime::Model(program, {.threads = 1}).run(std::span<const std::uint8_t>(input), std::span<std::uint8_t>(output));
+  return output;
+}
+Floats run_floats(const runtime::Program& program, const Floats& input, std::size_t outputs) {
+  Floats output(outputs);
+  runtime::Model(program, {.threads = 1}).run(std::span<const float>(input), std::span<float>(output));
+  return output;
+}
+
+int count(const runtime::Program& program, runtime::OpKind kind) {
+  int found = 0;
+  for (const runtime::Op& op : program.ops) found += op.kind == kind ? 1 : 0;
+  return found;
+}
+
+// ONNX' QLinearConv by its definition: sum of (x - zx)(w - zw), times sx * sw / sy, ties to even, plus zy.
+struct Conv {
+  std::int64_t in, out, groups;  // 3x3, padding 1, on [1, in, 5, 5]
+  float x_scale = 0.02F, y_scale = 0.05F;
+  int x_zero = 120, y_zero = 3, w_zero = 0;
+  Floats w_scale;
+  std::vector<int> w;
+  std::vector<std::int32_t> bias;
+
+  [[nodiscard]] Codes expected(const Codes& nhwc) const {
+    Codes y;
+    for (std::int64_t p = 0; p < 25; ++p)
+      for (std::int64_t o = 0; o < out; ++o) {
+        std::int32_t sum = bias.empty() ? 0 : bias[static_cast<std::size_t>(o)];
+        for (std::int64_t k = 0; k < in / groups; ++k)
+          for (std::int64_t i = 0; i < 9; ++i) {
+            const std::int64_t row = p / 5 + i / 3 - 1, column = p % 5 + i % 3 - 1;
+            if (row < 0 || column < 0 || row > 4 || column > 4) continue;
+            const std::int64_t c = o / (out / groups) * (in / groups) + k;
+            sum += (nhwc[static_cast<std::size_t>((row * 5 + column) * in + c)] - x_zero) *
+                   (w[static_cast<std::size_t>((o * (in / groups) + k) * 9 + i)] - w_zero);
+          }
+        const double scale = static_cast<double>(x_scale) *
+                             static_cast<double>(w_scale[w_scale.size() == 1 ? 0 : static_cast<std::size_t>(o)]) /
+                             static_cast<double>(y_scale);
+        const float v =
+            std::nearbyint(static_cast<float>(sum) * static_cast<float>(scale)) + static_cast<float>(y_zero);
+        y.push_back(static_cast<std::uint8_t>(std::min(std::max(v, 0.0F), 255.0F)));
+      }
+    return y;
+  }
+
+  template <class Weight>
+  void constants(ModelWriter& model) const {
+    model.constant("sx", {}, Floats{x_scale}).constant("zx", {}, Codes{static_cast<std::uint8_t>(x_zero)});
+    model.constant("sy", {}, Floats{y_scale}).constant("zy", {}, Codes{static_cast<std::uint8_t>(y_zero)});
+    const Ints channels = w_scale.size() == 1 ? Ints{} : Ints{out};
+    model.constant("w", {out, in / groups, 3, 3}, std::vector<Weight>(w.begin(), w.end()));
+    model.constant("sw", channels, w_scale);
+    model.constant("zw", channels, std::vector<Weight>(w_scale.size(), static_cast<Weight>(w_zero)));
+    if (!bias.empty()) model.constant("b", {out}, bias);
+    Floats bias_scale;
+    for (const float s : w_scale) bias_scale.push_back(x_scale * s);
+    model.constant("sb", channels, bias_scale);
+  }
+  [[nodiscard]] std::vector<Attribute> attributes() const {
+    return {attribute("pads", Ints{1, 1, 1, 1}), attribute("group", static_cast<int>(groups))};
+  }
+  template <class Weight>
+  [[nodiscard]] ModelWriter qoperator() const {
+    ModelWriter model;
+    model.input("x", {-1, in, 5, 5}, kUint8);
+    constants<Weight>(model);
+    std::vector<std::string> inputs = {"x", "sx", "zx", "w", "sw", "zw", "sy", "zy"};
+    if (!bias.empty()) inputs.emplace_back("b");
+    model.node("QLinearConv", inputs, {"y"}, attributes()).node("DequantizeLinear", {"y", "sy", "zy"}, {"unused"});
+    return model.output("y", kUint8);
+  }
+  template <class Weight>
+  [[nodiscard]] ModelWriter qdq() const {
+    ModelWriter model;
+    model.input("x", {-1, in, 5, 5}, kUint8);
+    constants<Weight>(model);
+    model.node("DequantizeLinear", {"x", "sx", "zx"}, {"xr"});
+    model.node("DequantizeLinear", {"w", "sw", "zw"}, {"wr"}, {attribute("axis", 0)});
+    std::vector<std::string> inputs = {"xr", "wr"};
+    if (!bias.empty()) {
+      model.node("DequantizeLinear", {"b", "sb"}, {"br"}, {attribute("axis", 0)});
+      inputs.emplace_back("br");
+    }
+    model.node("Conv", inputs, {"c"}, attributes()).node("QuantizeLinear", {"c", "sy", "zy"}, {"y"});
+    return model.output("y", kUint8);
+  }
+};
+
+Conv make_conv(std::int64_t in, std::int64_t out, std::int64_t groups, int low, int high, bool per_channel) {
+  Conv conv{.in = in, .out = out, .groups = groups, .w_scale = {}, .w = {}, .bias = {}};
+  for (const int w : random_codes<std::int16_t>(static_cast<std::size_t>(out * in / groups * 9), 7, low, high))
+    conv.w.push_back(w);
+  for (std::int64_t o = 0; o < (per_channel ? out : 1); ++o)
+    conv.w_scale.push_back(0.01F + 0.003F * static_cast<float>(o));
+  for (const std::int16_t b : random_codes<std::int16_t>(static_cast<std::size_t>(out), 9, -900, 900))
+    conv.bias.push_back(b);
+  return conv;
+}
+
+}  // namespace
+
+TEST_CASE("a quantized convolution gives ONNX' codes: QLinearConv and QDQ, signed and unsigned weights") {
+  struct Case {
+    Conv conv;
+    bool unsigned_weights;
+  };
+  std::vector<Case> cases = {
+      {make_conv(3, 5, 1, -128, 127, true), false},  {make_conv(4, 4, 4, -127, 127, true), false},
+      {make_conv(4, 6, 2, -127, 127, false), false}, {make_conv(3, 5, 1, 0, 255, false), true},
+      {make_conv(4, 4, 4, 0, 255, false), true},     {make_conv(4, 6, 2, 0, 255, false), true},
+      {make_conv(3, 4, 1, 30, 200, true), true}};
+  for (Case& c : cases)
+    if (c.unsigned_weights) c.conv.w_zero = 97;
+  cases[2].conv.bias.clear();
+  for (const Case& c : cases) {
+    CAPTURE(c.conv.in);
+    CAPTURE(c.conv.groups);
+    CAPTURE(c.unsigned_weights);
+    const Codes input = random_codes<std::uint8_t>(static_cast<std::size_t>(2 * 25 * c.conv.in), 3, 0, 255);
+    const auto half = static_cast<std::ptrdiff_t>(25 * c.conv.in);
+    Codes expected = c.conv.expected({input.begin(), input.begin() + half});
+    const Codes second = c.conv.expected({input.begin() + half, input.end()});
+    expected.insert(expected.end(), second.begin(), second.end());
+    for (const bool qdq : {false, true}) {
+      const ModelWriter model = c.unsigned_weights
+                                    ? (qdq ? c.conv.qdq<std::uint8_t>() : c.conv.qoperator<std::uint8_t>())
+                                    : (qdq ? c.conv.qdq<std::int8_t>() : c.conv.qoperator<std::int8_t>());
+      const runtime::Program program = parse(model);
+      CHECK(count(program, runtime::OpKind::dequantize) == 0);
+      CHECK(run_codes(program, input, expected.size()) == expected);
+    }
+  }
+}
+
+namespace {
+
+// float -> codes -> conv + relu6 -> max pool -> (+ itself) -> mean -> matrix -> float, as QDQ or QLinear operators.
+ModelWriter network(bool qdq) {
+  ModelWriter m;
+  m.input("x", {-1, 3, 8, 8});
+  const auto grid = [&](const std::string& name, float scale, int zero) {
+    m.constant("s" + name, {}, Floats{scale})
+        .constant("z" + name, {}, std::vector<std::int8_t>{static_cast<std::int8_t>(zero)});
+  };
+  grid("x", 0.02F, 5);
+  grid("c", 6.0F / 255, -128);
+  grid("a", 0.06F, -100);
+  grid("g", 0.04F, -128);
+  grid("y", 0.1F, 10);
+  const auto w = random_codes<std::int8_t>(6 * 3 * 9, 1, -127, 127), k = random_codes<std::int8_t>(24, 2, -127, 127);
+  const Floats sw = {0.01F, 0.02F, 0.005F, 0.01F, 0.03F, 0.01F};
+  m.constant("w", {6, 3, 3, 3}, w).constant("sw", {6}, sw).constant("zw", {6}, std::vector<std::int8_t>(6, 0));
+  m.constant("k", {4, 6}, k).constant("sk", {}, Floats{0.02F}).constant("zk", {}, std::vector<std::int8_t>{0});
+  m.constant("b", {4}, std::vector<std::int32_t>{100, -200, 300, 0}).constant("sb", {}, Floats{0.04F * 0.02F});
+  m.constant("low", {}, Floats{0}).constant("high", {}, Floats{6});
+  const Attribute kernel = attribute("kernel_shape", Ints{2, 2}), strides = attribute("strides", Ints{2, 2});
+  m.node("QuantizeLinear", {"x", "sx", "zx"}, {"xq"});
+  if (!qdq) {
+    m.node("QLinearConv", {"xq", "sx", "zx", "w", "sw", "zw", "sc", "zc"}, {"cq"});
+    m.node("MaxPool", {"cq"}, {"pq"}, {kernel, strides});
+    m.node("QLinearAdd", {"pq", "sc", "zc", "pq", "sc", "zc", "sa", "za"}, {"aq"}, {}, "com.microsoft");
+    m.node("QLinearGlobalAveragePool", {"aq", "sa", "za", "sg", "zg"}, {"gq"}, {attribute("channels_last", 0)},
+           "com.microsoft");
+    m.node("Flatten", {"gq"}, {"fq"});
+    m.node("QGemm", {"fq", "sg", "zg", "k", "sk", "zk", "b", "sy", "zy"}, {"yq"}, {attribute("transB", 1)},
+           "com.microsoft");
+    m.node("DequantizeLinear", {"yq", "sy", "zy"}, {"y"});
+    return m.output("y");
+  }
+  const auto dq = [&](const std::string& name, const std::string& on) {
+    m.node("DequantizeLinear", {name + "q", "s" + on, "z" + on}, {name + "r"});
+  };
+  dq("x", "x");
+  m.node("DequantizeLinear", {"w", "sw", "zw"}, {"wr"}, {attribute("axis", 0)});
+  m.node("Conv", {"xr", "wr"}, {"c"})
+      .node("Clip", {"c", "low", "high"}, {"cc"})
+      .node("QuantizeLinear", {"cc", "sc", "zc"}, {"cq"});
+  dq("c", "c");
+  m.node("MaxPool", {"cr"}, {"p"}, {kernel, strides}).node("QuantizeLinear", {"p", "sc", "zc"}, {"pq"});
+  dq("p", "c");
+  m.node("Add", {"pr", "pr"}, {"a"}).node("QuantizeLinear", {"a", "sa", "za"}, {"aq"});
+  dq("a", "a");
+  m.node("GlobalAveragePool", {"ar"}, {"g"}).node("QuantizeLinear", {"g", "sg", "zg"}, {"gq"});
+  dq("g", "g");
+  m.node("Flatten", {"gr"}, {"f"}).node("QuantizeLinear", {"f", "sg", "zg"}, {"fq"});
+  dq("f", "g");
+  m.node("DequantizeLinear", {"k", "sk", "zk"}, {"kr"}).node("DequantizeLinear", {"b", "sb"}, {"br"});
+  m.node("Gemm", {"fr", "kr", "br"}, {"t"}, {attribute("transB", 1)}).node("QuantizeLinear", {"t", "sy", "zy"}, {"yq"});
+  m.node("DequantizeLinear", {"yq", "sy", "zy"}, {"y"});
+  return m.output("y");
+}
+
+Floats random_floats(std::size_t count, std::uint64_t seed) {
+  Rng rng(seed);
+  Floats all(count);
+  for (float& x : all) x = rng.normal();
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("QDQ and QLinear operators of one network give one program's values") {
+  const runtime::Program a = parse(network(false)), b = parse(network(true));
+  for (const runtime::Program* program : {&a, &b}) {
+    CHECK(program->ops.size() == 7);  // quantize, conv, max pool, add, mean, dense, dequantize
+    CHECK(count(*program, runtime::OpKind::clamp) == 0);
+    CHECK(count(*program, runtime::OpKind::dequantize) == 1);
+  }
+  const Floats input = random_floats(3 * 64 * 3, 4);
+  CHECK(run_floats(a, input, 12) == run_floats(b, input, 12));
+}
+
+TEST_CASE("where a graph is not quantized on both sides of an operator, it is computed in float") {
+  ModelWriter m;
+  m.input("x", {-1, 4}).constant("s", {}, Floats{0.5F}).constant("z", {}, std::vector<std::int8_t>{0});
+  m.node("QuantizeLinear", {"x", "s", "z"}, {"q"}).node("DequantizeLinear", {"q", "s", "z"}, {"r"});
+  m.node("Sigmoid", {"r"}, {"g"}).node("Mul", {"g", "r"}, {"y"}).output("y");
+  const runtime::Program program = parse(m);
+  CHECK(program.ops.size() == 4);
+  const Floats y = run_floats(program, {0.2F, -1.1F, 3.0F, 100.0F}, 4);
+  const float codes[] = {0.0F, -1.0F, 3.0F, 63.5F};
+  for (std::size_t i = 0; i < 4; ++i) CHECK(y[i] == doctest::Approx(codes[i] / (1 + std::exp(-codes[i]))));
+}
+
+TEST_CASE("what is written is read again as the same program") {
+  const runtime::Program program = parse(network(true));
+  const Floats input = random_floats(2 * 64 * 3, 6);
+  const Floats expected = run_floats(program, input, 8);
+  for (const bool uint8_activations : {false, true}) {
+    const std::string text = io::onnx::export_program(program, {.uint8_activations = uint8_activations});
+    const auto* first = reinterpret_cast<const std::uint8_t*>(text.data());
+    const runtime::Program again = io::parse_onnx(io::Bytes(first, first + text.size()), "again.onnx");
+    CHECK(again.ops.size() == program.ops.size());
+    CHECK(run_floats(again, input, 8) == expected);
+  }
+}
+
+TEST_CASE("a float program: pads, pools, joined and reshaped images, softmax") {
+  runtime::ProgramBuilder b("float");
+  const Floats kernel = random_floats(6 * 3 * 3 * 2, 1), depthwise = random_floats(3 * 3 * 6, 2),
+               matrix = random_floats(5 * 96, 3);
+  const int x = b.add_input("x", {1, 9, 8, 4});
+  runtime::Op pad{.kind = runtime::OpKind::pad, .name = "pad"};
+  pad.pad_bottom = 1, pad.pad_right = 2;
+  int y = b.add_op(pad, {x}, {1, 10, 10, 4});
+  runtime::Op conv{.kind = runtime::OpKind::conv2d, .name = "conv"};
+  conv.groups = 2, conv.clamp_low = 0.0F, conv.clamp_high = 6.0F;
+  conv.window = {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 0};
+  y = b.add_op(conv, {y, b.add_floats("kernel", {6, 3, 3, 2}, kernel), -1}, {1, 5, 5, 6});
+  runtime::Op dw{.kind = runtime::OpKind::depthwise_conv2d, .name = "depthwise"};
+  dw.window = {.kernel_h = 3, .kernel_w = 3, .stride_h = 1, .stride_w = 1, .pad_top = 1, .pad_left = 1};
+  dw.clamp_low = 0.0F;
+  const int z =
+      b.add_op(dw, {y, b.add_floats("filters", {1, 3, 3, 6}, depthwise), b.add_floats("bias", {6}, Floats(6, 0.1F))},
+               {1, 5, 5, 6});
+  y = b.add_op({.kind = runtime::OpKind::concat, .name = "joined", .axis = 3}, {y, z}, {1, 5, 5, 12});
+  runtime::Op pool{.kind = runtime::OpKind::average_pool2d, .name = "pool"};
+  pool.window = {.kernel_h = 3, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 0};
+  y = b.add_op(pool, {y}, {1, 3, 3, 12});
+  runtime::Op most{.kind = runtime::OpKind::max_pool2d, .name = "most"};
+  most.window = {.kernel_h = 2, .kernel_w = 2, .stride_h = 1, .stride_w = 1};
+  y = b.add_op(most, {y}, {1, 2, 2, 12});
+  y = b.add_op({.kind = runtime::OpKind::logistic, .name = "logistic"}, {y}, {1, 2, 2, 12});
+  y = b.add_op({.kind = runtime::OpKind::concat, .name = "high", .axis = 1}, {y, y}, {1, 4, 2, 12});
+  y = b.add_op({.kind = runtime::OpKind::reshape, .name = "flat"}, {y}, {1, 96});
+  y = b.add_op({.kind = runtime::OpKind::dense, .name = "dense"}, {y, b.add_floats("matrix", {5, 96}, matrix), -1},
+               {1, 5});
+  y = b.add_op({.kind = runtime::OpKind::softmax, .name = "softmax", .beta = 0.5F}, {y}, {1, 5});
+  b.add_output(y);
+  runtime::Program program = std::move(b).build();
+  program.labels = {"a", "b", "c", "d", "e"};
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / ("octavo-" + std::to_string(::getpid()) + ".onnx");
+  io::save_onnx(program, file.string());
+  const runtime::Program again = io::load_onnx(file.string());
+  std::filesystem::remove(file);
+  const Floats input = random_floats(2 * 9 * 8 * 4, 5);
+  const Floats expected = run_floats(program, input, 10), found = run_floats(again, input, 10);
+  for (std::size_t i = 0; i < 10; ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-5));
+}
