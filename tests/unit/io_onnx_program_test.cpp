@@ -317,3 +317,42 @@ TEST_CASE("a float program: pads, pools, joined and reshaped images, softmax") {
   const Floats expected = run_floats(program, input, 10), found = run_floats(again, input, 10);
   for (std::size_t i = 0; i < 10; ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-5));
 }
+
+TEST_CASE("a float program: means, differences, transposes, constant and spread operands") {
+  runtime::ProgramBuilder b("more");
+  const int x = b.add_input("x", {1, 3, 4, 5});
+  int y = b.add_op({.kind = runtime::OpKind::sub, .name = "sub"},
+                   {b.add_floats("c", {1, 3, 4, 5}, random_floats(60, 1)), x}, {1, 3, 4, 5});
+  runtime::Op mean{.kind = runtime::OpKind::mean, .name = "gate"};
+  mean.axes = {1, 2};
+  const int gate = b.add_op(mean, {x}, {1, 1, 1, 5});
+  y = b.add_op({.kind = runtime::OpKind::mul, .name = "mul"}, {y, gate}, {1, 3, 4, 5});
+  y = b.add_op({.kind = runtime::OpKind::add, .name = "add"}, {y, b.add_floats("five", {5}, random_floats(5, 2))},
+               {1, 3, 4, 5});
+  runtime::Op turn{.kind = runtime::OpKind::transpose, .name = "turn"};
+  turn.axes = {0, 3, 1, 2};
+  y = b.add_op(turn, {y}, {1, 5, 3, 4});
+  runtime::Op rows{.kind = runtime::OpKind::mean, .name = "rows"};
+  rows.axes = {1};
+  y = b.add_op(rows, {y}, {1, 3, 4});
+  b.add_output(b.add_op({.kind = runtime::OpKind::reshape, .name = "flat"}, {y}, {1, 12}));
+  const runtime::Program program = std::move(b).build();
+  const std::string text = io::onnx::export_program(program, {});
+  CHECK(text.find("ReduceMean") != std::string::npos);
+  CHECK(text.find("Sub") != std::string::npos);
+}
+
+TEST_CASE("hard swish and a gate with one factor a channel, as a float program") {
+  ModelWriter m;
+  m.input("x", {-1, 3, 4, 4}).node("HardSwish", {"x"}, {"h"}).node("GlobalAveragePool", {"h"}, {"g"});
+  m.node("HardSigmoid", {"g"}, {"s"}, {attribute("alpha", 0.3F)}).node("Mul", {"h", "s"}, {"y"}).output("y");
+  const Floats input = random_floats(48, 9), y = run_floats(parse(m), input, 48);
+  const auto swish = [&](std::size_t i) { return input[i] * std::min(std::max(input[i] / 6 + 0.5F, 0.0F), 1.0F); };
+  for (std::size_t c = 0; c < 3; ++c) {
+    float mean = 0;
+    for (std::size_t p = 0; p < 16; ++p) mean += swish(p * 3 + c) / 16;
+    for (std::size_t p = 0; p < 16; ++p)
+      CHECK(y[p * 3 + c] ==
+            doctest::Approx(swish(p * 3 + c) * std::min(std::max(0.3F * mean + 0.5F, 0.0F), 1.0F)).epsilon(1e-5));
+  }
+}

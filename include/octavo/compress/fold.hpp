@@ -22,6 +22,7 @@
 #include "../nn/layers/dense.hpp"
 #include "../nn/layers/depthwise_conv2d.hpp"
 #include "../nn/layers/merging.hpp"
+#include "../nn/layers/permute.hpp"
 #include "../nn/layers/pooling.hpp"
 #include "../nn/layers/shaping.hpp"
 #include "../nn/layers/smooth_activations.hpp"
@@ -206,6 +207,9 @@ class Folder {
     } else if (const auto* joined = as<nn::Concatenate>(id)) {
       op.kind = OpKind::concat;
       op.axis = joined->axis();
+    } else if (const auto* permuted = as<nn::Permute>(id)) {
+      op.kind = OpKind::transpose;
+      op.axes = permuted->order();
     } else if (as<nn::Sigmoid>(id) != nullptr) {
       op.kind = OpKind::logistic;
     } else if (as<nn::Dropout>(id) != nullptr) {

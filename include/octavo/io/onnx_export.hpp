@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -175,9 +176,20 @@ class Exporter {
       case OpKind::global_average_pool:
         return global_average(op);
       case OpKind::add:
-        return finish(op, writer_.node("Add", {real(op.inputs[0]), real(op.inputs[1])}, name));
       case OpKind::mul:
-        return finish(op, writer_.node("Mul", {real(op.inputs[0]), real(op.inputs[1])}, name));
+      case OpKind::sub: {
+        const std::size_t rank = at(out).shape.rank();
+        const char* const kind = op.kind == OpKind::add ? "Add" : op.kind == OpKind::mul ? "Mul" : "Sub";
+        return finish(op, writer_.node(kind, {operand(op.inputs[0], rank), operand(op.inputs[1], rank)}, name));
+      }
+      case OpKind::mean:
+        return mean(op);
+      case OpKind::transpose: {
+        Dims perm(op.axes.size());
+        for (std::size_t i = 0; i < perm.size(); ++i)
+          perm[static_cast<std::size_t>(axis_of(static_cast<int>(i), perm.size()))] = axis_of(op.axes[i], perm.size());
+        return set(out, writer_.node("Transpose", {real(op.inputs[0])}, name, {{"perm", perm}}));
+      }
       case OpKind::concat: {
         std::vector<std::string> parts;
         for (const int id : op.inputs) parts.push_back(real(id));
@@ -223,6 +235,54 @@ class Exporter {
     value = writer_.node("Reshape", {value, writer_.integers(name + "_shape", target)}, name);
     if (image(to)) value = writer_.node("Transpose", {value}, name + "_nchw", {{"perm", Dims{0, 3, 1, 2}}});
     return value;
+  }
+
+  // An input of an operator that spreads its inputs over an output of `rank` axes.
+  std::string operand(int id, std::size_t rank) {
+    const runtime::TensorInfo& tensor = at(id);
+    Shape shape = tensor.shape;
+    if (!tensor.constant()) {
+      if (rank != 4 || shape.rank() == 4) return real(id);
+      require(shape.rank() == 2, "an input of ", shape.to_string(), " spread over an image");
+      return writer_.node("Reshape", {real(id), writer_.integers(tensor.name + "_shape", {0, shape[1], 1, 1})},
+                          tensor.name + "_image");
+    }
+    if (rank == 4) {
+      Shape image = {1, 1, 1, 1};
+      for (std::size_t i = 0; i < shape.rank(); ++i) image[4 - shape.rank() + i] = shape[i];
+      shape = image;
+    }
+    Dims dims(shape.begin(), shape.end());
+    if (rank == 4) dims = {shape[0], shape[3], shape[1], shape[2]};
+    const auto write_values = [&](auto values, Type type, const std::string& name) {
+      using Value = typename decltype(values)::value_type;
+      std::vector<std::remove_const_t<Value>> to(values.begin(), values.end());
+      if (rank == 4)
+        for (std::int64_t i = 0, pixels = shape[1] * shape[2], c = shape[3]; i < shape.size(); ++i)
+          to[static_cast<std::size_t>((i / (pixels * c) * c + i % c) * pixels + i / c % pixels)] =
+              values[static_cast<std::size_t>(i)];
+      return writer_.template constant<std::remove_const_t<Value>>(name, type, dims, to);
+    };
+    if (tensor.dtype == DType::f32)
+      return write_values(runtime::constant_values<float>(tensor), Type::f32, tensor.name);
+    const std::string codes =
+        write_values(runtime::constant_values<std::int8_t>(tensor), Type::i8, tensor.name + "_codes");
+    const Grid grid = runtime::grid_of(tensor);
+    const auto zero = static_cast<std::int8_t>(grid.zero_point);
+    return dequantized(codes, tensor.name, {grid.scale}, Type::i8, std::span<const std::int8_t>(&zero, 1));
+  }
+
+  void mean(const runtime::Op& op) {
+    const int out = op.outputs[0];
+    const std::size_t from = at(op.inputs[0]).shape.rank(), to = at(out).shape.rank();
+    if (from == 4 && op.axes == std::vector<int>{1, 2}) return global_average(op);
+    Dims axes;
+    for (const int axis : op.axes) axes.push_back(axis_of(axis, from));
+    std::string value = writer_.node("ReduceMean", {real(op.inputs[0])}, op.name,
+                                     {{"axes", axes}, {"keepdims", std::int64_t{from == to ? 1 : 0}}});
+    if (from == 4 && to == 3 && op.axes[0] != 3)  // channels stay, and stand last
+      value = writer_.node("Transpose", {value}, op.name + "_nwc", {{"perm", Dims{0, 2, 1}}});
+    finish(op, value);
   }
 
   void global_average(const runtime::Op& op) {
@@ -291,7 +351,8 @@ class Exporter {
     const std::vector<std::int8_t> codes = runtime::weight_codes(weights);
     const auto [dims, values] = oihw(op, std::span<const std::int8_t>(codes));
     const std::string stored = writer_.template constant<std::int8_t>(weights.name + "_codes", Type::i8, dims, values);
-    const std::vector<std::int8_t> zeros(weights.quantization.scale.size(), 0);
+    const std::vector<std::int8_t> zeros(weights.quantization.zero_point.begin(),
+                                         weights.quantization.zero_point.end());
     return dequantized(stored, weights.name, weights.quantization.scale, Type::i8, std::span<const std::int8_t>(zeros));
   }
   std::string bias_of(const runtime::Op& op) {

@@ -219,12 +219,10 @@ class ProgramMaker {
         if (!push_integer_weights(l, made, inputs)) return false;
         break;
       case LayerKind::add:
+      case LayerKind::mul:
       case LayerKind::average_pool:
       case LayerKind::global_average_pool:
       case LayerKind::clamp:
-        break;
-      case LayerKind::mul:
-        if (layer(l.inputs[0]).shape != layer(l.inputs[1]).shape) return false;
         break;
       case LayerKind::concat:
         if (clamped) return false;
@@ -344,6 +342,10 @@ class ProgramMaker {
       case LayerKind::reshape:
         made.kind = OpKind::reshape;
         break;
+      case LayerKind::transpose:
+        made.kind = OpKind::transpose;
+        made.axes = l.order;
+        break;
       case LayerKind::softmax:
         made.kind = OpKind::softmax;
         break;
@@ -364,6 +366,10 @@ class ProgramMaker {
       tensor_[index(id)] = inputs[0];
       return;
     }
+    if (l.kind == LayerKind::hard_sigmoid || l.kind == LayerKind::hard_swish) {
+      tensor_[index(id)] = write_hard(l, inputs[0]);
+      return;
+    }
     runtime::Op made = plain_op(l);
     if (l.weights) {
       inputs.push_back(constant(l.name + "/kernel", DType::f32, weights_shape(l), l.weights->reals()));
@@ -379,6 +385,20 @@ class ProgramMaker {
       inputs.push_back(constant(l.name + "/bias", DType::f32, {l.shape[3]}, offset));
     }
     tensor_[index(id)] = op(std::move(made), std::move(inputs), l.shape, DType::f32, {});
+  }
+
+  // clamp(alpha * x + offset, 0, 1), for hard swish times x, of operators that the runtime has.
+  int write_hard(const Layer& l, int x) {
+    const bool swish = l.kind == LayerKind::hard_swish;
+    Shape one;
+    while (one.rank() < l.shape.rank()) one.push_back(1);
+    const int alpha = constant(l.name + "/alpha", DType::f32, one, std::vector<float>{swish ? 1.0F / 6.0F : l.alpha});
+    const int offset = constant(l.name + "/offset", DType::f32, one, std::vector<float>{swish ? 0.5F : l.offset});
+    const int scaled = op({.kind = OpKind::mul, .name = l.name + "/scaled"}, {x, alpha}, l.shape, DType::f32, {});
+    runtime::Op sum{.kind = OpKind::add, .name = swish ? l.name + "/gate" : l.name};
+    sum.clamp_low = 0.0F, sum.clamp_high = 1.0F;
+    const int gate = op(std::move(sum), {scaled, offset}, l.shape, DType::f32, {});
+    return swish ? op({.kind = OpKind::mul, .name = l.name}, {x, gate}, l.shape, DType::f32, {}) : gate;
   }
 
   const Lowered& lowered_;

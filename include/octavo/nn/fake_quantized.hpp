@@ -12,6 +12,7 @@
 #include "layers/activations.hpp"
 #include "layers/batch_norm.hpp"
 #include "layers/depthwise_conv2d.hpp"
+#include "layers/permute.hpp"
 #include "layers/pooling.hpp"
 #include "quantize_wrapper.hpp"
 
@@ -67,7 +68,8 @@ class FakeQuantized final : public QuantizeWrapper {
   if (layer_as<BatchNorm>(layer) != nullptr || layer.type() == "Add") return !clamp_follows;
   const bool moves_codes = layer_as<ZeroPadding2D>(layer) != nullptr || layer_as<Reshape>(layer) != nullptr ||
                            layer_as<Dropout>(layer) != nullptr || layer_as<WindowPool>(layer) != nullptr ||
-                           layer_as<Softmax>(layer) != nullptr || layer_as<InputLayer>(layer) != nullptr;
+                           layer_as<Softmax>(layer) != nullptr || layer_as<InputLayer>(layer) != nullptr ||
+                           layer_as<Permute>(layer) != nullptr;
   return !moves_codes;
 }
 
