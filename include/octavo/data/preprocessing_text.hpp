@@ -6,6 +6,7 @@
 #include <locale>
 #include <map>
 #include <sstream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>

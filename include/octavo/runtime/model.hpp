@@ -171,7 +171,7 @@ inline Profile Model::profile(std::span<const ConstBuffer> inputs, int runs) con
     const auto begin = Clock::now();
     session.run_with(inputs, outputs, [&](std::size_t s, const Step& step, const StepContext& context) {
       const auto start = Clock::now();
-      step.run(context);
+      step.kernel->run(context);
       times[s].push_back(elapsed(start));
     });
     totals.push_back(elapsed(begin));
@@ -182,7 +182,7 @@ inline Profile Model::profile(std::span<const ConstBuffer> inputs, int runs) con
   profile.total_nanoseconds = detail::median(totals);
   for (std::size_t s = 0; s < prepared_->steps.size(); ++s) {
     const Step& step = prepared_->steps[s];
-    profile.rows.push_back({step.op.name, std::string(name_of(step.op.kind)), step.kernel(),
+    profile.rows.push_back({step.op.name, std::string(name_of(step.op.kind)), std::string(step.kernel->name()),
                             output_of(program(), step.op).shape.to_string(), step.macs * batch, step.bytes * batch,
                             detail::median(times[s])});
   }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -60,14 +61,12 @@ class Operand {
 
 // Sets a step that calls compute(a, b, out, n, threads) on as many whole images at once as possible.
 template <class Value, class Compute>
-void set_pair(const Program& program, Step& step, Compute compute) {
+void set_pair(const Program& program, Step& step, std::string_view name, Compute compute) {
   const Operand<Value> a(program, step.op, 0);
   const Operand<Value> b(program, step.op, 1);
   const std::int64_t size = output_of(program, step.op).shape.size();
   const int to = step.op.outputs[0];
-  if (a.scratch_bytes() + b.scratch_bytes() > 0)
-    step.scratch_bytes = [bytes = a.scratch_bytes() + b.scratch_bytes()](int) { return bytes; };
-  step.run = [a, b, size, to, compute = std::move(compute)](const StepContext& c) {
+  const auto run = [a, b, size, to, compute = std::move(compute)](const StepContext& c) {
     auto* out = reinterpret_cast<Value*>(c.tensors[to]);
     const bool at_once = c.batch == 1 || (a.plain() && b.plain());
     const std::int64_t images = at_once ? 1 : c.batch;
@@ -75,6 +74,7 @@ void set_pair(const Program& program, Step& step, Compute compute) {
       compute(a.image(c, i, c.scratch.data()), b.image(c, i, c.scratch.data() + a.scratch_bytes()), out + i * size,
               c.batch / images * size, c.threads);
   };
+  set_function(step, name, run, a.scratch_bytes() + b.scratch_bytes());
 }
 
 }  // namespace detail

@@ -44,13 +44,14 @@ class Session {
   // One buffer for each input and output of the model, in order (see border.hpp for the types). The batch follows from
   // the first input's size; all others must agree. Inputs and outputs must not overlap.
   void run(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs) {
-    run_with(inputs, outputs, [](std::size_t, const Step& step, const StepContext& context) { step.run(context); });
+    run_with(inputs, outputs,
+             [](std::size_t, const Step& step, const StepContext& context) { step.kernel->run(context); });
   }
   void run(std::initializer_list<ConstBuffer> inputs, std::initializer_list<Buffer> outputs) {
     run({inputs.begin(), inputs.size()}, {outputs.begin(), outputs.size()});
   }
 
-  // The same, with execute(index, step, context) in the place of each step.run(context): for measuring.
+  // The same, with execute(index, step, context) in the place of each step.kernel->run(context): for measuring.
   template <class Execute>
   void run_with(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs, Execute execute);
 
@@ -90,8 +91,7 @@ inline void Session::reserve(std::int64_t batch) {
   require(batch >= 1, "batch: expected 1 or more images, found ", batch);
   capacity_ = std::max(capacity_, batch);
   std::size_t scratch = 0;
-  for (const Step& step : prepared_->steps)
-    if (step.scratch_bytes) scratch = std::max(scratch, step.scratch_bytes(threads_));
+  for (const Step& step : prepared_->steps) scratch = std::max(scratch, step.kernel->scratch_bytes(threads_));
   const std::size_t activations = prepared_->plan.bytes * static_cast<std::size_t>(capacity_);
   require(activations / static_cast<std::size_t>(capacity_) == prepared_->plan.bytes, "batch ", batch, " is too large");
   const std::size_t bytes = activations + (scratch + kAlignment - 1) / kAlignment * kAlignment;

@@ -8,9 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
+#include <memory>
 #include <span>
-#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -34,17 +35,78 @@ struct StepContext {
   [[nodiscard]] float* floats(int tensor) const { return reinterpret_cast<float*>(tensors[tensor]); }
 };
 
-// Holds its kernel by value inside `run`, ready to use: weights packed, tables made. run() allocates nothing and may be
-// called by several threads at once, each with a context of its own.
+// A kernel ready to use: weights packed, tables made. run() allocates nothing and may be called by several threads at
+// once, each with a context of its own.
+class StepKernel {
+ public:
+  StepKernel() = default;
+  StepKernel(const StepKernel&) = delete;
+  StepKernel& operator=(const StepKernel&) = delete;
+  virtual ~StepKernel() = default;
+
+  virtual void run(const StepContext& context) const = 0;
+  [[nodiscard]] virtual std::size_t scratch_bytes(int /*threads*/) const { return 0; }
+  [[nodiscard]] virtual std::string_view name() const = 0;  // on the active instruction set
+};
+
 struct Step {
   Op op;                     // after fusion: window, clamp, inputs and outputs are those of the step
   std::vector<int> sources;  // indices of the program's operators that it does, in order
   std::int64_t macs = 0;     // of one image
   std::int64_t bytes = 0;    // activations read and written for one image, and constants read
-  std::function<void(const StepContext&)> run;
-  std::function<std::size_t(int threads)> scratch_bytes;  // empty: needs none
-  std::function<std::string()> kernel;                    // the kernel's name on the active instruction set
+  std::unique_ptr<const StepKernel> kernel;
 };
+
+namespace detail {
+
+// A function with its values: run(context).
+template <class Run>
+class FunctionKernel final : public StepKernel {
+ public:
+  FunctionKernel(std::string_view name, Run run, std::size_t scratch_bytes)
+      : name_(name), scratch_bytes_(scratch_bytes), run_(std::move(run)) {}
+  void run(const StepContext& context) const override { run_(context); }
+  [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const override { return scratch_bytes_; }
+  [[nodiscard]] std::string_view name() const override { return name_; }
+
+ private:
+  std::string_view name_;
+  std::size_t scratch_bytes_;
+  Run run_;
+};
+
+// A convolution or dense layer between activations of one type: a kernel with run(in, out, n, threads, scratch),
+// scratch_bytes() and kernel_name(); n = images times `rows`.
+template <class Value, class Kernel>
+class ConvolutionKernel final : public StepKernel {
+ public:
+  ConvolutionKernel(const Op& op, Kernel kernel, std::int64_t rows)
+      : kernel_(std::move(kernel)), in_(op.inputs[0]), out_(op.outputs[0]), rows_(rows) {}
+  void run(const StepContext& c) const override {
+    kernel_.run(reinterpret_cast<const Value*>(c.tensors[in_]), reinterpret_cast<Value*>(c.tensors[out_]),
+                c.batch * rows_, c.threads, c.scratch);
+  }
+  [[nodiscard]] std::size_t scratch_bytes(int threads) const override { return kernel_.scratch_bytes(threads); }
+  [[nodiscard]] std::string_view name() const override { return kernel_.kernel_name(); }
+
+ private:
+  Kernel kernel_;
+  int in_, out_;
+  std::int64_t rows_;
+};
+
+template <class Value, class Kernel>
+void set_convolution(Step& step, Kernel kernel, std::int64_t rows = 1) {
+  step.kernel = std::make_unique<ConvolutionKernel<Value, Kernel>>(step.op, std::move(kernel), rows);
+}
+
+// Any other operator, as a function of the context. `name` must be a constant.
+template <class Run>
+void set_function(Step& step, std::string_view name, Run run, std::size_t scratch_bytes = 0) {
+  step.kernel = std::make_unique<FunctionKernel<Run>>(name, std::move(run), scratch_bytes);
+}
+
+}  // namespace detail
 
 // The grid of an 8-bit tensor as it is stored inside: int8 codes are shifted by 128, uint8 codes are not.
 [[nodiscard]] inline Grid stored_grid(const TensorInfo& tensor) {

@@ -4,7 +4,7 @@
 #define OCTAVO_RUNTIME_STEPS_F32_HPP_
 
 #include <memory>
-#include <string>
+#include <string_view>
 #include <utility>
 
 #include "../kernels/conv2d_prepared_f32.hpp"
@@ -20,18 +20,7 @@ inline namespace OCTAVO_ABI_TAG {
 namespace runtime {
 namespace detail {
 
-// As set_convolution() of steps_i8.hpp, on floats.
-template <class Kernel>
-void set_convolution_f32(Step& step, Kernel kernel, std::int64_t rows = 1) {
-  const auto shared = std::make_shared<const Kernel>(std::move(kernel));
-  const int in = step.op.inputs[0];
-  const int out = step.op.outputs[0];
-  step.run = [shared, in, out, rows](const StepContext& c) {
-    shared->run(c.floats(in), c.floats(out), c.batch * rows, c.threads, c.scratch);
-  };
-  step.scratch_bytes = [shared](int threads) { return shared->scratch_bytes(threads); };
-  step.kernel = [shared] { return std::string(shared->kernel_name()); };
-}
+inline constexpr std::string_view kFloat = "float";  // the name of kernels that have no other
 
 template <class Lazy = void>
 void prepare_dynamic_range(const Program& program, Step& step) {
@@ -43,11 +32,11 @@ void prepare_dynamic_range(const Program& program, Step& step) {
   const DynamicRangeStage stage{{scale.begin(), scale.end()}, {bias.begin(), bias.end()}, op.clamp_low, op.clamp_high};
   const ConvGeometry g = geometry_of(program, op);
   if (op.kind == OpKind::conv2d)
-    set_convolution_f32(step, DynamicRangeConv2d(g, codes, stage, op.name));
+    set_convolution<float>(step, DynamicRangeConv2d(g, codes, stage, op.name));
   else if (op.kind == OpKind::depthwise_conv2d)
-    set_convolution_f32(step, DynamicRangeDepthwiseConv2d(g, codes, stage, op.name));
+    set_convolution<float>(step, DynamicRangeDepthwiseConv2d(g, codes, stage, op.name));
   else
-    set_convolution_f32(step, DynamicRangeDense(g.in_c, g.out_c, codes, stage, op.name), g.out_w);
+    set_convolution<float>(step, DynamicRangeDense(g.in_c, g.out_c, codes, stage, op.name), g.out_w);
 }
 
 template <class Lazy = void>
@@ -59,11 +48,11 @@ void prepare_convolution_f32(const Program& program, Step& step) {
   const std::span<const float> bias = bias_values<float>(program, op);
   const ConvGeometry g = geometry_of(program, op);
   if (op.kind == OpKind::conv2d)
-    set_convolution_f32(step, Conv2dF32(g, values, bias, op.clamp_low, op.clamp_high));
+    set_convolution<float>(step, Conv2dF32(g, values, bias, op.clamp_low, op.clamp_high));
   else if (op.kind == OpKind::depthwise_conv2d)
-    set_convolution_f32(step, DepthwiseConv2dF32(g, values, bias, op.clamp_low, op.clamp_high));
+    set_convolution<float>(step, DepthwiseConv2dF32(g, values, bias, op.clamp_low, op.clamp_high));
   else
-    set_convolution_f32(step, DenseF32(g.in_c, g.out_c, values, bias, op.clamp_low, op.clamp_high), g.out_w);
+    set_convolution<float>(step, DenseF32(g.in_c, g.out_c, values, bias, op.clamp_low, op.clamp_high), g.out_w);
 }
 
 template <class Lazy = void>
@@ -76,16 +65,16 @@ void prepare_pool_f32(const Program& program, Step& step) {
     const Shape& in = input_of(program, op, 0).shape;
     const MeanExtents extents =
         op.kind == OpKind::mean ? mean_extents(program, op) : MeanExtents{1, in[1] * in[2], in[3]};
-    step.run = [extents, limits, from, to](const StepContext& c) {
+    set_function(step, kFloat, [extents, limits, from, to](const StepContext& c) {
       float_ops::mean(extents.count, extents.inner, c.floats(from), c.floats(to), c.batch * extents.outer, limits,
                       c.threads);
-    };
+    });
     return;
   }
   auto* const pool = op.kind == OpKind::max_pool2d ? &float_ops::max_pool : &float_ops::average_pool;
-  step.run = [g = geometry_of(program, op), pool, limits, from, to](const StepContext& c) {
+  set_function(step, kFloat, [g = geometry_of(program, op), pool, limits, from, to](const StepContext& c) {
     pool(g, c.floats(from), c.floats(to), c.batch, limits, c.threads);
-  };
+  });
 }
 
 template <class Lazy = void>
@@ -99,15 +88,18 @@ void prepare_elementwise_f32(const Program& program, Step& step) {
     auto* const combine = op.kind == OpKind::add   ? &float_ops::add
                           : op.kind == OpKind::mul ? &float_ops::mul
                                                    : &float_ops::subtract;
-    set_pair<float>(program, step, [=](const float* x, const float* y, float* out, std::int64_t n, int threads) {
-      combine(x, y, out, n, limits, threads);
-    });
+    set_pair<float>(program, step, kFloat,
+                    [=](const float* x, const float* y, float* out, std::int64_t n, int threads) {
+                      combine(x, y, out, n, limits, threads);
+                    });
   } else if (op.kind == OpKind::clamp)
-    step.run = [=](const StepContext& c) {
+    set_function(step, kFloat, [=](const StepContext& c) {
       float_ops::clamp(c.floats(a), c.floats(to), c.batch * size, limits, c.threads);
-    };
+    });
   else
-    step.run = [=](const StepContext& c) { float_ops::logistic(c.floats(a), c.floats(to), c.batch * size, c.threads); };
+    set_function(step, kFloat, [=](const StepContext& c) {
+      float_ops::logistic(c.floats(a), c.floats(to), c.batch * size, c.threads);
+    });
 }
 
 template <class Lazy = void>
@@ -116,7 +108,7 @@ void prepare_concat_f32(const Program& program, Step& step) {
   const ConcatExtents extents = concat_extents(program, op);
   std::int64_t total = 0;
   for (const std::int64_t inner : extents.inner) total += inner;
-  step.run = [extents, total, ids = op.inputs, to = op.outputs[0]](const StepContext& c) {
+  set_function(step, kFloat, [extents, total, ids = op.inputs, to = op.outputs[0]](const StepContext& c) {
     parallel_for(c.batch * extents.outer, c.threads, [&](std::int64_t begin, std::int64_t end, int) {
       for (std::int64_t o = begin; o < end; ++o) {
         float* out = c.floats(to) + o * total;
@@ -124,31 +116,32 @@ void prepare_concat_f32(const Program& program, Step& step) {
           out = std::copy_n(c.floats(ids[i]) + o * extents.inner[i], extents.inner[i], out);
       }
     });
-  };
+  });
 }
 
 template <class Lazy = void>
 void prepare_pad_f32(const Program& program, Step& step) {
   const Op& op = step.op;
-  step.run = [shape = input_of(program, op, 0).shape,
-              padding = Padding{op.pad_top, op.pad_bottom, op.pad_left, op.pad_right}, from = op.inputs[0],
-              to = op.outputs[0]](const StepContext& c) {
-    pad2d(c.floats(from), c.floats(to), c.batch, shape[1], shape[2], shape[3], padding, 0.0F, c.threads);
-  };
+  set_function(
+      step, kFloat,
+      [shape = input_of(program, op, 0).shape, padding = Padding{op.pad_top, op.pad_bottom, op.pad_left, op.pad_right},
+       from = op.inputs[0], to = op.outputs[0]](const StepContext& c) {
+        pad2d(c.floats(from), c.floats(to), c.batch, shape[1], shape[2], shape[3], padding, 0.0F, c.threads);
+      });
 }
 
 template <class Lazy = void>
 void prepare_transpose_f32(const Program& program, Step& step) {
-  step.run = [shape = input_of(program, step.op, 0).shape, axes = step.op.axes, from = step.op.inputs[0],
-              to = step.op.outputs[0]](const StepContext& c) {
-    transpose(c.floats(from), c.floats(to), c.batch, shape, axes, c.threads);
-  };
+  set_function(step, kFloat,
+               [shape = input_of(program, step.op, 0).shape, axes = step.op.axes, from = step.op.inputs[0],
+                to = step.op.outputs[0]](const StepContext& c) {
+                 transpose(c.floats(from), c.floats(to), c.batch, shape, axes, c.threads);
+               });
 }
 
 // Prepares any operator between float activations.
 template <class Lazy = void>
 void prepare_f32(const Program& program, Step& step) {
-  step.kernel = [] { return std::string("float"); };
   switch (step.op.kind) {
     case OpKind::conv2d:
     case OpKind::depthwise_conv2d:
@@ -173,10 +166,11 @@ void prepare_f32(const Program& program, Step& step) {
       return prepare_pad_f32(program, step);
     case OpKind::softmax: {
       const Shape& shape = input_of(program, step.op, 0).shape;
-      step.run = [depth = shape.back(), rows = shape.size() / shape.back(), beta = step.op.beta,
-                  from = step.op.inputs[0], to = step.op.outputs[0]](const StepContext& c) {
-        float_ops::softmax(c.floats(from), c.floats(to), c.batch * rows, depth, beta, c.threads);
-      };
+      set_function(step, kFloat,
+                   [depth = shape.back(), rows = shape.size() / shape.back(), beta = step.op.beta,
+                    from = step.op.inputs[0], to = step.op.outputs[0]](const StepContext& c) {
+                     float_ops::softmax(c.floats(from), c.floats(to), c.batch * rows, depth, beta, c.threads);
+                   });
       return;
     }
     case OpKind::quantize:

@@ -3,7 +3,7 @@
 #define OCTAVO_RUNTIME_STEPS_I8_HPP_
 
 #include <memory>
-#include <string>
+#include <string_view>
 #include <utility>
 
 #include "../kernels/add.hpp"
@@ -41,19 +41,6 @@ template <class Lazy = void>
   return make_output_stage(program.rounding, scales.input, scales.weight, to, code_limits(program, op));
 }
 
-// Puts a prepared kernel with the usual members into the step.
-template <class Kernel>
-void set_convolution(Step& step, Kernel kernel, std::int64_t rows = 1) {
-  const auto shared = std::make_shared<const Kernel>(std::move(kernel));
-  const int in = step.op.inputs[0];
-  const int out = step.op.outputs[0];
-  step.run = [shared, in, out, rows](const StepContext& c) {
-    shared->run(c.codes(in), c.codes(out), c.batch * rows, c.threads, c.scratch);
-  };
-  step.scratch_bytes = [shared](int threads) { return shared->scratch_bytes(threads); };
-  step.kernel = [shared] { return std::string(shared->kernel_name()); };
-}
-
 template <class Lazy = void>
 void prepare_convolution_i8(const Program& program, Step& step) {
   const Op& op = step.op;
@@ -69,34 +56,34 @@ void prepare_convolution_i8(const Program& program, Step& step) {
     for (std::size_t c = 0; c < static_cast<std::size_t>(geometry.out_c); ++c)
       real.real_scale.push_back(from * static_cast<double>(q.scale[q.scale.size() == 1 ? 0 : c]) /
                                 static_cast<double>(grid_of(output_of(program, op)).scale));
-    return set_convolution(step, DoubleDense(geometry.in_c, geometry.out_c, real, stage, op.name), geometry.out_w);
+    return set_convolution<std::uint8_t>(step, DoubleDense(geometry.in_c, geometry.out_c, real, stage, op.name),
+                                         geometry.out_w);
   }
   if (q.zero_point[0] != 0) {  // legacy uint8
     const ShiftedWeights shifted{weights, bias, zero_point, q.zero_point[0]};
     if (op.kind == OpKind::depthwise_conv2d)
-      set_convolution(step, ShiftedDepthwiseConv2d(geometry, shifted, stage, op.name));
+      set_convolution<std::uint8_t>(step, ShiftedDepthwiseConv2d(geometry, shifted, stage, op.name));
     else
-      set_convolution(step, ShiftedConv2d(geometry, shifted, stage, op.name));
+      set_convolution<std::uint8_t>(step, ShiftedConv2d(geometry, shifted, stage, op.name));
     return;
   }
   if (op.kind == OpKind::conv2d)
-    set_convolution(step, QuantizedConv2d(geometry, weights, bias, zero_point, stage, op.name));
+    set_convolution<std::uint8_t>(step, QuantizedConv2d(geometry, weights, bias, zero_point, stage, op.name));
   else if (op.kind == OpKind::depthwise_conv2d)
-    set_convolution(step, QuantizedDepthwiseConv2d(geometry, weights, bias, zero_point, stage, op.name));
+    set_convolution<std::uint8_t>(step, QuantizedDepthwiseConv2d(geometry, weights, bias, zero_point, stage, op.name));
   else
-    set_convolution(step, QuantizedDense(geometry.in_c, geometry.out_c, weights, bias, zero_point, stage, op.name),
-                    geometry.out_w);
+    set_convolution<std::uint8_t>(
+        step, QuantizedDense(geometry.in_c, geometry.out_c, weights, bias, zero_point, stage, op.name), geometry.out_w);
 }
 
 // A kernel with run(in, out, n, threads); n = images times `per_image`.
 template <class Kernel>
-void set_unary(Step& step, Kernel kernel, std::int64_t per_image, std::string name) {
+void set_unary(Step& step, Kernel kernel, std::int64_t per_image, std::string_view name) {
   const int in = step.op.inputs[0];
   const int out = step.op.outputs[0];
-  step.run = [kernel = std::move(kernel), in, out, per_image](const StepContext& c) {
+  set_function(step, name, [kernel = std::move(kernel), in, out, per_image](const StepContext& c) {
     kernel.run(c.codes(in), c.codes(out), c.batch * per_image, c.threads);
-  };
-  step.kernel = [name = std::move(name)] { return name; };
+  });
 }
 
 template <class Lazy = void>
@@ -131,9 +118,9 @@ void prepare_pair_i8(const Program& program, Step& step) {
   const Grid out = stored_grid(output_of(program, op));
   const CodeLimits limits = code_limits(program, op);
   const auto set = [&](auto kernel) {
-    step.kernel = [name = std::string(kernel.kernel_name())] { return name; };
+    const std::string_view name = kernel.kernel_name();
     set_pair<std::uint8_t>(
-        program, step,
+        program, step, name,
         [kernel = std::move(kernel)](const std::uint8_t* x, const std::uint8_t* y, std::uint8_t* to, std::int64_t n,
                                      int threads) { kernel.run(x, y, to, n, threads); });
   };
@@ -155,13 +142,12 @@ void prepare_concat_i8(const Program& program, Step& step) {
     maps.push_back(in_float ? make_float_map(from, to)
                             : make_requantize_map(program.rounding, from, to, {to.qmin, to.qmax}));
   }
-  step.run = [extents, maps, ids = op.inputs, out = op.outputs[0]](const StepContext& c) {
+  set_function(step, "copy", [extents, maps, ids = op.inputs, out = op.outputs[0]](const StepContext& c) {
     ConcatInput inputs[kMaxConcatInputs];
     for (std::size_t i = 0; i < ids.size(); ++i)
       inputs[i] = {c.codes(ids[i]), extents.inner[i], maps[i].identity() ? nullptr : &maps[i]};
     concat_codes({inputs, ids.size()}, c.codes(out), c.batch * extents.outer, c.threads);
-  };
-  step.kernel = [] { return std::string("copy"); };
+  });
 }
 
 template <class Lazy = void>
@@ -169,20 +155,20 @@ void prepare_pad_i8(const Program& program, Step& step) {
   const Op& op = step.op;
   const TensorInfo& in = input_of(program, op, 0);
   const auto value = static_cast<std::uint8_t>(stored_grid(in).zero_point);
-  step.run = [shape = in.shape, value, padding = Padding{op.pad_top, op.pad_bottom, op.pad_left, op.pad_right},
-              from = op.inputs[0], to = op.outputs[0]](const StepContext& c) {
-    pad2d(c.codes(from), c.codes(to), c.batch, shape[1], shape[2], shape[3], padding, value, c.threads);
-  };
-  step.kernel = [] { return std::string("copy"); };
+  set_function(step, "copy",
+               [shape = in.shape, value, padding = Padding{op.pad_top, op.pad_bottom, op.pad_left, op.pad_right},
+                from = op.inputs[0], to = op.outputs[0]](const StepContext& c) {
+                 pad2d(c.codes(from), c.codes(to), c.batch, shape[1], shape[2], shape[3], padding, value, c.threads);
+               });
 }
 
 template <class Lazy = void>
 void prepare_transpose_i8(const Program& program, Step& step) {
-  step.run = [shape = input_of(program, step.op, 0).shape, axes = step.op.axes, from = step.op.inputs[0],
-              to = step.op.outputs[0]](const StepContext& c) {
-    transpose(c.codes(from), c.codes(to), c.batch, shape, axes, c.threads);
-  };
-  step.kernel = [] { return std::string("copy"); };
+  set_function(step, "copy",
+               [shape = input_of(program, step.op, 0).shape, axes = step.op.axes, from = step.op.inputs[0],
+                to = step.op.outputs[0]](const StepContext& c) {
+                 transpose(c.codes(from), c.codes(to), c.batch, shape, axes, c.threads);
+               });
 }
 
 // clamp, requantize, logistic: functions of one code.
@@ -206,16 +192,17 @@ void prepare_border_i8(const Program& program, Step& step) {
   const int from = op.inputs[0];
   const int to = op.outputs[0];
   if (op.kind == OpKind::quantize) {
-    step.run = [grid = stored_grid(output_of(program, op)), ties = ties_of(program.rounding), per_image, from,
-                to](const StepContext& c) {
-      quantize_codes(c.floats(from), c.codes(to), c.batch * per_image, grid, ties, c.threads);
-    };
+    set_function(step, "convert",
+                 [grid = stored_grid(output_of(program, op)), ties = ties_of(program.rounding), per_image, from,
+                  to](const StepContext& c) {
+                   quantize_codes(c.floats(from), c.codes(to), c.batch * per_image, grid, ties, c.threads);
+                 });
   } else {
-    step.run = [grid = stored_grid(input_of(program, op, 0)), per_image, from, to](const StepContext& c) {
-      dequantize_codes(c.codes(from), c.floats(to), c.batch * per_image, grid, c.threads);
-    };
+    set_function(step, "convert",
+                 [grid = stored_grid(input_of(program, op, 0)), per_image, from, to](const StepContext& c) {
+                   dequantize_codes(c.codes(from), c.floats(to), c.batch * per_image, grid, c.threads);
+                 });
   }
-  step.kernel = [] { return std::string("convert"); };
 }
 
 template <class Lazy = void>

@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <sstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
