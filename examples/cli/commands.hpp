@@ -109,7 +109,7 @@ class Info : public Command {
       table.add_text({step.op.name, std::string(oc::runtime::name_of(step.op.kind)),
                       std::string(oc::runtime::name_of(out.dtype)) + " " + out.shape.to_string(), weights,
                       grid_text(out), step.macs > 0 ? report::fixed(static_cast<double>(step.macs) / 1e6, 2) : "",
-                      step.kernel()});
+                      std::string(step.kernel->name())});
     }
     return table;
   }
