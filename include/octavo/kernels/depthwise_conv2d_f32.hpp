@@ -106,6 +106,7 @@ inline void depthwise_input_gradient_f32(const DepthwiseSizesF32& s, std::int64_
 inline void depthwise_weight_gradient_f32(const DepthwiseSizesF32& s, std::int64_t batch, const float* x,
                                           const float* dy, float* dw, Workspace& workspace, int threads) {
   const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
+  auto* const weight_gradient = dispatch<SelectDepthwiseGradientF32>();
   const ConvGeometry& g = s.g;
   const std::int64_t size = s.w.kernel_h * s.w.kernel_w * s.c;
   const std::int64_t lines = batch * g.out_h;
@@ -134,8 +135,8 @@ inline void depthwise_weight_gradient_f32(const DepthwiseSizesF32& s, std::int64
         for (int first = 0; first < count;) {  // taps that are neighbours in dw go together
           int next = first + 1;
           while (next < count && t[next].index == t[next - 1].index + 1) ++next;
-          level.weight_gradient(t + first, next - first, to - from, s.c, step, g_row + from * s.c,
-                                image_sums + t[first].index * s.c, ahead);
+          weight_gradient(t + first, next - first, to - from, s.c, step, g_row + from * s.c,
+                          image_sums + t[first].index * s.c, ahead);
           first = next;
         }
       });

@@ -174,7 +174,6 @@ struct DepthwiseLevelF32 {
   std::int64_t lanes;
   decltype(&DepthwiseRunF32<Isa::scalar>::run) run;
   decltype(&DepthwiseRunF32<Isa::scalar>::template row3<1>) row3, row3_stride2;
-  decltype(&DepthwiseRunF32<Isa::scalar>::weight_gradient) weight_gradient;
 };
 // What follows the sum of an output of a forward pass.
 struct DepthwiseOutputF32 {
@@ -188,9 +187,13 @@ template <Isa Level>
 struct SelectDepthwiseF32 {
   static DepthwiseLevelF32 run() {
     using Run = DepthwiseRunF32<Level>;
-    return {Run::kName,           Run::V::kLanes, &Run::run, &Run::template row3<1>, &Run::template row3<2>,
-            &Run::weight_gradient};
+    return {Run::kName, Run::V::kLanes, &Run::run, &Run::template row3<1>, &Run::template row3<2>};
   }
+};
+// Apart, so that a program that only runs models does not contain it.
+template <Isa Level>
+struct SelectDepthwiseGradientF32 {
+  static auto run() { return &DepthwiseRunF32<Level>::weight_gradient; }
 };
 
 // The `floats` behind `from`, but not behind `end`, in `steps` steps.
