@@ -107,54 +107,60 @@ struct Gemm<Isa::avx512vnni> {
     }
   }
 
-  // Channels from c on, 16 * Vectors and 8 more with Half, of rows [r, r + rows); returns how many. A rest of rows is
-  // served by a tile that overlaps the one before (it writes the same bytes again), or row by row.
+  // Channels from c on, 16 * Vectors and 8 more with Half, of rows [r, r + rows); returns how many.
   template <unsigned Rows, unsigned Vectors, bool Half>
   static std::int64_t panel(const GemmCall& call, std::int64_t r, std::int64_t rows, std::int64_t c) {
-    if (call.sink.kind == Sink::Kind::fast_codes)
-      panel_rows<Rows, Vectors, Half, true>(call, r, rows, c);
+    const bool fast = call.sink.kind == Sink::Kind::fast_codes;
+    if (rows < static_cast<std::int64_t>(Rows))
+      fast ? panel_rows<1, Vectors, Half, true>(call, r, r + rows, c)
+           : panel_rows<1, Vectors, Half, false>(call, r, r + rows, c);
     else
-      panel_rows<Rows, Vectors, Half, false>(call, r, rows, c);
+      fast ? panel_rows<Rows, Vectors, Half, true>(call, r, r + rows, c)
+           : panel_rows<Rows, Vectors, Half, false>(call, r, r + rows, c);
     return 16 * Vectors + (Half ? 8 : 0);
   }
-  template <unsigned Rows, unsigned Vectors, bool Half, bool Fast>
-  OCTAVO_TARGET_AVX512VNNI static void panel_rows(const GemmCall& call, std::int64_t r, std::int64_t rows,
-                                                  std::int64_t c) {
-    const std::int64_t end = r + rows;
-    for (; r + Rows <= end; r += Rows) tile<Rows, Vectors, Half, Fast>(call, r, c);
-    if (r == end) return;
-    if (rows >= Rows) return tile<Rows, Vectors, Half, Fast>(call, end - Rows, c);
-    for (; r < end; ++r) tile<1, Vectors, Half, Fast>(call, r, c);
-  }
 
+  // Rows [r, end), at least Rows of them; tiles of Rows x (16 * Vectors, and 8 more with Half). A rest of rows is
+  // served by a tile that overlaps the one before (it writes the same bytes again). The tile stands in the loop over
+  // tiles, so that the output stage of one runs while the next multiplies, and is one text: handed from function to
+  // function, g++ 12 keeps the accumulators in memory. What it reads of the call stands in locals, since a store of
+  // codes may change anything that is read through a pointer.
   template <unsigned Rows, unsigned Vectors, bool Half, bool Fast>
-  OCTAVO_TARGET_AVX512VNNI static void tile(const GemmCall& call, std::int64_t r, std::int64_t c) {
-    constexpr unsigned lanes = 16 * Vectors + (Half ? 8 : 0);
-    constexpr unsigned padded = (lanes + 15) / 16 * 16;
-    __m512i acc[Rows][Vectors == 0 ? 1 : Vectors];
-    __m512i half[Rows];  // the last 8 channels
-    if constexpr (Half) {
-      const __m512i start = _mm512_loadu_si512(call.start + c + 16 * Vectors);
-#pragma GCC unroll 16
-      for (unsigned i = 0; i < Rows; ++i) half[i] = start;
-    }
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void panel_rows(const GemmCall& call, std::int64_t r,
+                                                                            std::int64_t end, std::int64_t c) {
+    constexpr unsigned used = Vectors + (Half ? 1 : 0);  // with Half, the last vector has 8 channels in its low half
+    const std::int64_t count = std::min<std::int64_t>(16 * Vectors + (Half ? 8 : 0), call.channel_end - c);
+    const std::int64_t bytes = call.segments * call.quads * 64;
+    const std::int64_t quads = call.quads, stride = call.row_stride, out_stride = call.out_stride;
+    const std::int8_t* const weights = call.weights + c / 16 * bytes;
+    const std::int32_t* const starts = call.start + c;
+    const std::uint8_t* const* const segments = call.segment;
+    const float* const scale = Fast ? call.sink.scale + c : nullptr;
+    auto* const out = static_cast<std::uint8_t*>(call.out) + c;
+    const __mmask64 mask = mask64(count);
+    const FastCodesAvx512 codes(call.sink);
+    const __m512i in_order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    for (std::int64_t n = (end - r + Rows - 1) / Rows; n > 0; --n, r = std::min<std::int64_t>(r + Rows, end - Rows)) {
+      __m512i acc[Rows][used];
 #pragma GCC unroll 4
-    for (unsigned v = 0; v < Vectors; ++v) {
-      const __m512i start = _mm512_loadu_si512(call.start + c + 16 * v);
+      for (unsigned v = 0; v < used; ++v) {
+        const __m512i start = _mm512_loadu_si512(starts + 16 * v);
 #pragma GCC unroll 16
-      for (unsigned i = 0; i < Rows; ++i) acc[i][v] = start;
-    }
-    const std::int64_t stride = call.row_stride;
-    const std::int64_t panel_bytes = call.segments * call.quads * 64;
-    const std::int8_t* w = call.weights + c / 16 * panel_bytes;
-    for (std::int64_t s = 0; s < call.segments; ++s) {
-      const std::uint8_t* a = call.segment[s] + r * stride;
-      for (std::int64_t q = 0; q < call.quads; ++q, a += 4, w += 64) {
-        __m512i weight[Vectors == 0 ? 1 : Vectors];
-        __m512i half_weight;
-        if constexpr (Half) half_weight = _mm512_loadu_si512(w + Vectors * panel_bytes);
+        for (unsigned i = 0; i < Rows; ++i) acc[i][v] = start;
+      }
+      const std::int8_t* w = weights;
+      const std::uint8_t* const* segment = segments;
+      const std::uint8_t* a = *segment + r * stride;
+      std::int64_t left = quads;
+      for (const std::int8_t* const w_end = w + bytes; w != w_end; w += 64, a += 4) {
+        if (left == 0) {
+          a = *++segment + r * stride;
+          left = quads;
+        }
+        --left;
+        __m512i weight[used];
 #pragma GCC unroll 4
-        for (unsigned v = 0; v < Vectors; ++v) weight[v] = _mm512_loadu_si512(w + v * panel_bytes);
+        for (unsigned v = 0; v < used; ++v) weight[v] = _mm512_loadu_si512(w + v * bytes);
 #pragma GCC unroll 16
         for (unsigned i = 0; i < Rows; ++i) {
           std::int32_t four;
@@ -162,43 +168,34 @@ struct Gemm<Isa::avx512vnni> {
           const __m512i x = _mm512_set1_epi32(four);
 #pragma GCC unroll 4
           for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc[i][v], x, weight[v]);
-          if constexpr (Half) OCTAVO_DETAIL_DPBUSD_LOW(half[i], x, half_weight);
+          if constexpr (Half) OCTAVO_DETAIL_DPBUSD_LOW(acc[i][Vectors], x, weight[Vectors]);
         }
       }
-    }
-    const std::int64_t count = std::min<std::int64_t>(lanes, call.channel_end - c);
-    if constexpr (Fast) {
-      const FastCodesAvx512 codes(call.sink);
-      const __m512i in_order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-      auto* out = static_cast<std::uint8_t*>(call.out) + r * call.out_stride + c;
-      const float* scale = call.sink.scale + c;
+      if constexpr (Fast) {
+        std::uint8_t* const to = out + r * out_stride;
 #pragma GCC unroll 16
-      for (unsigned i = 0; i < Rows; ++i) {
-        __m512i q[4];
+        for (unsigned i = 0; i < Rows; ++i) {
+          __m512i q[used];
 #pragma GCC unroll 4
-        for (unsigned v = 0; v < Vectors; ++v) q[v] = FastCodesAvx512::scaled(acc[i][v], scale + 16 * v);
-        if constexpr (Half) q[Vectors] = FastCodesAvx512::scaled(half[i], scale + 16 * Vectors);
-        constexpr unsigned used = Vectors + (Half ? 1 : 0);
-        __m512i bytes;
-        if constexpr (used > 2)
-          bytes = codes.pack(q[0], q[1], q[2], q[used - 1]);
-        else
-          bytes = codes.pack(q[0], q[used - 1]);
-        _mm512_mask_storeu_epi8(out + i * call.out_stride, mask64(count),
-                                _mm512_maskz_permutexvar_epi32(kAll16, in_order, bytes));
-      }
-    } else {
-      alignas(64) std::int32_t sums[Rows][padded];
+          for (unsigned v = 0; v < used; ++v) q[v] = FastCodesAvx512::scaled(acc[i][v], scale + 16 * v);
+          __m512i packed;
+          if constexpr (used > 2)
+            packed = codes.pack(q[0], q[1], q[2], q[used - 1]);
+          else
+            packed = codes.pack(q[0], q[used - 1]);
+          _mm512_mask_storeu_epi8(to + i * out_stride, mask, _mm512_maskz_permutexvar_epi32(kAll16, in_order, packed));
+        }
+      } else {
+        alignas(64) std::int32_t sums[Rows][16 * used];
 #pragma GCC unroll 16
-      for (unsigned i = 0; i < Rows; ++i) {
+        for (unsigned i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
-        for (unsigned v = 0; v < Vectors; ++v) _mm512_store_si512(&sums[i][16 * v], acc[i][v]);
-        if constexpr (Half) _mm512_store_si512(&sums[i][16 * Vectors], half[i]);
+          for (unsigned v = 0; v < used; ++v) _mm512_store_si512(&sums[i][16 * v], acc[i][v]);
+        const std::int64_t at = r * out_stride + c;
+        void* to = call.sink.kind == Sink::Kind::real ? static_cast<void*>(static_cast<float*>(call.out) + at)
+                                                      : static_cast<void*>(static_cast<std::uint8_t*>(call.out) + at);
+        Finish<Isa::avx512vnni>::run(call.sink, sums[0], 16 * used, Rows, c, count, to, out_stride);
       }
-      const std::int64_t at = r * call.out_stride + c;
-      void* out = call.sink.kind == Sink::Kind::real ? static_cast<void*>(static_cast<float*>(call.out) + at)
-                                                     : static_cast<void*>(static_cast<std::uint8_t*>(call.out) + at);
-      Finish<Isa::avx512vnni>::run(call.sink, sums[0], padded, Rows, c, count, out, call.out_stride);
     }
   }
 };
