@@ -27,22 +27,23 @@ struct Elementwise<Isa::avx2> {
     if (add.stage.rounding != Rounding::nearest_even_f32) {
       for (; i + 8 <= n; i += 8) store_words(out + i, fixed_sum(add.stage, a + i, b + i));
     } else if (add.fast) {
+      // 32 codes a turn. A code between the bytes of 2^23 is the float 2^23 + code; less 2^23 + zero point, which is
+      // exact, it is the difference. The packs put back in order what the unpacks took apart.
       const AddStage& s = add.stage;
-      const __m256i zero_a = _mm256_set1_epi32(s.zero_point_a), zero_b = _mm256_set1_epi32(s.zero_point_b);
-      const __m256 factor_a = _mm256_set1_ps(s.factor_a), factor_b = _mm256_set1_ps(s.factor_b);
-      const __m128i zero = _mm_set1_epi16(static_cast<short>(s.zero_point));
-      const __m128i low = _mm_set1_epi8(static_cast<char>(s.min)), high = _mm_set1_epi8(static_cast<char>(s.max));
-      const auto eight = [&](std::int64_t at) OCTAVO_TARGET_AVX2 {
-        __m256 product_a = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(widen(a + at), zero_a)), factor_a);
-        __m256 product_b = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(widen(b + at), zero_b)), factor_b);
-        // Not fused with the addition, whatever -ffp-contract says.
-        __asm__("" : "+x"(product_a), "+x"(product_b));
-        const __m256i q = _mm256_cvtps_epi32(_mm256_add_ps(product_a, product_b));
-        return _mm_adds_epi16(_mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)), zero);
-      };
-      for (; i + 16 <= n; i += 16) {
-        const __m128i codes = _mm_packus_epi16(eight(i), eight(i + 8));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm_min_epu8(_mm_max_epu8(codes, low), high));
+      constexpr float magic = 0x1p23F;
+      const Term term_a{_mm256_set1_ps(magic + static_cast<float>(s.zero_point_a)), _mm256_set1_ps(s.factor_a)};
+      const Term term_b{_mm256_set1_ps(magic + static_cast<float>(s.zero_point_b)), _mm256_set1_ps(s.factor_b)};
+      const __m256i zero = _mm256_set1_epi16(static_cast<short>(s.zero_point));
+      const __m256i low = _mm256_set1_epi8(static_cast<char>(s.min)), high = _mm256_set1_epi8(static_cast<char>(s.max));
+      const __m256i none = _mm256_setzero_si256();
+      for (; i + 32 <= n; i += 32) {
+        const __m256i codes_a = load_ymm(a + i), codes_b = load_ymm(b + i);
+        const __m256i first =
+            sum_words(term_a, _mm256_unpacklo_epi8(codes_a, none), term_b, _mm256_unpacklo_epi8(codes_b, none), zero);
+        const __m256i second =
+            sum_words(term_a, _mm256_unpackhi_epi8(codes_a, none), term_b, _mm256_unpackhi_epi8(codes_b, none), zero);
+        const __m256i codes = _mm256_packus_epi16(first, second);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_min_epu8(_mm256_max_epu8(codes, low), high));
       }
     }
     if (i < n) Elementwise<Isa::scalar>::add(add, a + i, b + i, out + i, n - i);
@@ -92,6 +93,25 @@ struct Elementwise<Isa::avx2> {
   }
 
  private:
+  // (2^23 + code - offset) * factor, rounded once.
+  struct Term {
+    __m256 offset, factor;
+    OCTAVO_TARGET_AVX2 OCTAVO_INLINE __m256 of(__m256i code_in_float) const {
+      __m256 product = _mm256_mul_ps(_mm256_sub_ps(_mm256_castsi256_ps(code_in_float), offset), factor);
+      __asm__("" : "+x"(product));  // not fused with the addition, whatever -ffp-contract says
+      return product;
+    }
+  };
+  // 16 words of each operand, in each lane's order, to words of sums.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m256i sum_words(const Term& a, __m256i codes_a, const Term& b,
+                                                            __m256i codes_b, __m256i zero_point) {
+    const __m256i exponent = _mm256_set1_epi16(0x4B00);
+    const __m256 low =
+        _mm256_add_ps(a.of(_mm256_unpacklo_epi16(codes_a, exponent)), b.of(_mm256_unpacklo_epi16(codes_b, exponent)));
+    const __m256 high =
+        _mm256_add_ps(a.of(_mm256_unpackhi_epi16(codes_a, exponent)), b.of(_mm256_unpackhi_epi16(codes_b, exponent)));
+    return _mm256_adds_epi16(_mm256_packs_epi32(_mm256_cvtps_epi32(low), _mm256_cvtps_epi32(high)), zero_point);
+  }
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m256i widen(const std::uint8_t* p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   }
