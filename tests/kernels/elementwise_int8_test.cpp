@@ -232,6 +232,35 @@ TEST_CASE("quantize and dequantize: ties, infinities, NaN, lengths") {
     }
 }
 
+TEST_CASE("quantize: neighbours of ties among other values, and scales at the ends of the range") {
+  Rng rng(9);
+  for (int round = 0; round < 60; ++round) {
+    Grid grid = random_grid(rng);
+    if (round % 6 == 0) grid.scale = round % 12 == 0 ? 1e-41F : 3e38F;
+    constexpr std::int64_t n = 1000;
+    Exact<float> in(n);
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      in[i] = 140.0F * grid.scale * rng.uniform(-1.0F, 1.0F);
+      if (rng.below(50) != 0) continue;
+      float tie = (static_cast<float>(rng.below(256)) - 128.5F) * grid.scale;
+      for (std::uint64_t step = rng.below(4); step > 0; --step)
+        tie = std::nextafter(tie, rng.below(2) == 0 ? -1e9F : 1e9F);
+      in[i] = tie;
+    }
+    Exact<std::uint8_t> expected(n);
+    for (const Ties ties : {Ties::even, Ties::up, Ties::away}) {
+      reference::quantize(in.data(), expected.data(), n, grid, ties);
+      at_each_level([&](Isa isa) {
+        Exact<std::uint8_t> out(n);
+        INFO(name_of(isa), " ", name_of(ties), " scale ", grid.scale);
+        quantize_codes(in.data(), out.data(), n, grid, ties, 1);
+        REQUIRE(out == expected);
+        ++cases;
+      });
+    }
+  }
+}
+
 TEST_CASE("dynamic quantization: the range contains 0, every level finds the same grid") {
   Rng rng(7);
   for (const std::int64_t n : kLengths)
@@ -247,7 +276,7 @@ TEST_CASE("dynamic quantization: the range contains 0, every level finds the sam
       at_each_level([&](Isa isa) {
         Exact<std::uint8_t> out(n);
         INFO(name_of(isa), " n ", n, " offset ", offset);
-        const Grid grid = quantize_dynamic(in.data(), out.data(), n);
+        const Grid grid = quantize_dynamic(in.data(), out.data(), n, 1 + static_cast<int>(rng.below(3)));
         REQUIRE(grid == expected_grid);
         REQUIRE(out == expected);
         ++cases;

@@ -92,7 +92,7 @@ class DynamicRange {
     sink.low = low_;
     sink.high = high_;
     for (std::int64_t b = 0; b < batch; ++b) {
-      const Grid grid = quantize_dynamic(in + b * g.in_size(), image, g.in_size());
+      const Grid grid = quantize_dynamic(in + b * g.in_size(), image, g.in_size(), threads);
       std::memset(zero_row, grid.zero_point, zero_bytes());
       for (std::size_t c = 0; c < lanes; ++c) {
         start[c] = -grid.zero_point * weight_sum_[c];

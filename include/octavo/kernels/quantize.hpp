@@ -45,12 +45,15 @@ inline void dequantize_codes(const std::uint8_t* in, float* out, std::int64_t n,
 }
 
 // Quantizes n values on the grid of their own range, ties to even, and returns the grid. NaN becomes 0.
-inline Grid quantize_dynamic(const float* in, std::uint8_t* out, std::int64_t n) {
+inline Grid quantize_dynamic(const float* in, std::uint8_t* out, std::int64_t n, int threads = 1) {
   const auto kernel = dispatch<detail::SelectElementwise>();
-  float low = 0, high = 0;
-  kernel.range(in, n, low, high);
-  const Grid grid = dynamic_grid(low, high);
-  kernel.quantize(in, out, n, grid, Ties::even);
+  constexpr int most = 16;
+  float low[most] = {}, high[most] = {};
+  parallel_for(n, std::min(threads, most), [&](std::int64_t begin, std::int64_t end, int part) {
+    kernel.range(in + begin, end - begin, low[part], high[part]);
+  });
+  const Grid grid = dynamic_grid(*std::min_element(low, low + most), *std::max_element(high, high + most));
+  quantize_codes(in, out, n, grid, Ties::even, threads);
   return grid;
 }
 

@@ -99,10 +99,14 @@ struct DepthwiseYmm {
     } else {
       alignas(32) std::int32_t quads[4][8];
       for (int i = 0; i < 4; ++i) _mm256_store_si256(reinterpret_cast<__m256i*>(quads[i]), acc[i]);
-      alignas(32) std::int32_t sums[kCodes] = {};
-      for (std::int64_t k = 0; k < count; ++k)
-        sums[k] = static_cast<std::int32_t>(static_cast<std::uint32_t>(quads[k % 16 / 4][k / 16 * 4 + k % 4]) +
-                                            static_cast<std::uint32_t>(call.start[c + k]));
+      // Channels 16 * l + 4 * q .. + 3 are lanes 4 * l .. + 3 of quad q.
+      alignas(32) std::int32_t sums[kCodes];
+      for (int l = 0; l < 2; ++l)
+        for (int q = 0; q < 4; ++q) {
+          const __m128i four = _mm_load_si128(reinterpret_cast<const __m128i*>(&quads[q][4 * l]));
+          const __m128i start = _mm_loadu_si128(reinterpret_cast<const __m128i*>(call.start + c + 16 * l + 4 * q));
+          _mm_store_si128(reinterpret_cast<__m128i*>(sums + 16 * l + 4 * q), _mm_add_epi32(four, start));
+        }
       Finish<Isa::avx2>::run(call.sink, sums, kCodes, 1, c, count, out, 0);
     }
   }

@@ -134,13 +134,20 @@ struct Depthwise<Isa::avx512vnni> {
     }
   };
 
-  // Any sink: back to the order of channels, start added (here, since only fast_codes has it in quads), then Finish.
-  __attribute__((noinline)) static void finish(const DepthwiseCall& call, std::int64_t channel, std::int64_t count,
-                                               const std::int32_t* quads, void* out) {
-    alignas(64) std::int32_t sums[kChannelBlock] = {};
-    for (std::int64_t c = 0; c < count; ++c)
-      sums[c] = static_cast<std::int32_t>(static_cast<std::uint32_t>(quads[quad_lane(c)]) +
-                                          static_cast<std::uint32_t>(call.start[channel + c]));
+  // Any sink: back to the order of channels (channels 16 * l + 4 * q .. + 3 are lanes 4 * l .. + 3 of quad q), start
+  // added (here, since only fast_codes has it in quads), then Finish.
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void finish(const DepthwiseCall& call, std::int64_t channel,
+                                                                        std::int64_t count, const std::int32_t* quads,
+                                                                        void* out) {
+    alignas(64) std::int32_t sums[kChannelBlock];
+    for (std::int64_t l = 0; 16 * l < count; ++l)
+#pragma GCC unroll 4
+      for (std::int64_t q = 0; q < 4; ++q) {
+        const std::int64_t c = 16 * l + 4 * q;
+        const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(quads + 16 * q + 4 * l));
+        const __m128i start = _mm_loadu_si128(reinterpret_cast<const __m128i*>(call.start + channel + c));
+        _mm_store_si128(reinterpret_cast<__m128i*>(sums + c), _mm_add_epi32(four, start));
+      }
     Finish<Isa::avx512vnni>::run(call.sink, sums, kChannelBlock, 1, channel, count, out, 0);
   }
 
