@@ -14,6 +14,12 @@
 #else
 #define OCTAVO_X86 0
 #endif
+// The same for NEON. Big-endian ARM gets the portable kernels' refusal to compile.
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(OCTAVO_DISABLE_SIMD)
+#define OCTAVO_ARM 1
+#else
+#define OCTAVO_ARM 0
+#endif
 
 #define OCTAVO_INLINE inline __attribute__((always_inline))
 
@@ -22,6 +28,14 @@
 #define OCTAVO_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define OCTAVO_TARGET_AVXVNNI __attribute__((target("avx2,fma,avxvnni")))
 #define OCTAVO_TARGET_AVX512VNNI __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")))
+#endif
+
+#if OCTAVO_ARM && defined(__clang__)
+#define OCTAVO_TARGET_NEON_DOTPROD __attribute__((target("dotprod")))
+#define OCTAVO_TARGET_NEON_I8MM __attribute__((target("i8mm")))
+#elif OCTAVO_ARM
+#define OCTAVO_TARGET_NEON_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
+#define OCTAVO_TARGET_NEON_I8MM __attribute__((target("arch=armv8.2-a+i8mm")))
 #endif
 
 // Files compiled with different -m flags, or one with OpenMP and one without, must not share weak symbols: the linker
@@ -35,7 +49,7 @@
 #else
 #define OCTAVO_DETAIL_BASELINE base
 #endif
-#if !OCTAVO_X86
+#if !OCTAVO_X86 && !OCTAVO_ARM
 #define OCTAVO_DETAIL_SIMD portable
 #else
 #define OCTAVO_DETAIL_SIMD simd

@@ -14,20 +14,27 @@
 #include "error.hpp"
 #if OCTAVO_X86
 #include <cpuid.h>
+#elif OCTAVO_ARM && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 
-// Weakest first. avxvnni (client CPUs) and avx512vnni (servers) are siblings over avx2.
-enum class Isa : std::uint8_t { scalar, avx2, avxvnni, avx512vnni };
-inline constexpr Isa kAllIsas[] = {Isa::scalar, Isa::avx2, Isa::avxvnni, Isa::avx512vnni};
+// Weakest first in each family. x86: avxvnni (client CPUs) and avx512vnni (servers) are siblings over avx2. ARM, 64
+// bits: neon is what every CPU has, then the dot product of ARMv8.2 and the matrix product of ARMv8.6.
+enum class Isa : std::uint8_t { scalar, avx2, avxvnni, avx512vnni, neon, neon_dotprod, neon_i8mm };
+inline constexpr Isa kAllIsas[] = {Isa::scalar, Isa::avx2,         Isa::avxvnni,  Isa::avx512vnni,
+                                   Isa::neon,   Isa::neon_dotprod, Isa::neon_i8mm};
 
 // The next weaker level: what a kernel without a version for `isa` inherits. scalar is its own fallback.
-constexpr Isa fallback_of(Isa isa) { return isa == Isa::avx512vnni || isa == Isa::avxvnni ? Isa::avx2 : Isa::scalar; }
+constexpr Isa fallback_of(Isa isa) {
+  constexpr Isa weaker[] = {Isa::scalar, Isa::scalar, Isa::avx2, Isa::avx2, Isa::scalar, Isa::neon, Isa::neon_dotprod};
+  return weaker[static_cast<std::size_t>(isa)];
+}
 
 constexpr std::string_view name_of(Isa isa) {
-  constexpr std::string_view names[] = {"scalar", "avx2", "avxvnni", "avx512vnni"};
+  constexpr std::string_view names[] = {"scalar", "avx2", "avxvnni", "avx512vnni", "neon", "neon_dotprod", "neon_i8mm"};
   return names[static_cast<std::size_t>(isa)];
 }
 
@@ -67,7 +74,7 @@ inline Isa detect_isa() {
     require(cpu_has(isa), "OCTAVO_ISA=", wanted, ": this CPU lacks it; the best it has is ", name_of(best));
     return isa;
   }
-  fail("OCTAVO_ISA=", wanted, ": unknown; expected scalar, avx2, avxvnni or avx512vnni");
+  fail("OCTAVO_ISA=", wanted, ": unknown; expected scalar, avx2, avxvnni, avx512vnni, neon, neon_dotprod or neon_i8mm");
 }
 
 }  // namespace detail
@@ -75,6 +82,7 @@ inline Isa detect_isa() {
 inline bool cpu_has(Isa isa) noexcept {
   if (isa == Isa::scalar) return true;
 #if OCTAVO_X86
+  if (isa > Isa::avx512vnni) return false;
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned osxsave = 1U << 27, fma = 1U << 12;
   if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & osxsave) == 0 || (c & fma) == 0) return false;
@@ -86,6 +94,17 @@ inline bool cpu_has(Isa isa) noexcept {
   if (isa == Isa::avxvnni) return a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1U << 4)) != 0;
   constexpr unsigned f_dq_bw_vl = (1U << 16) | (1U << 17) | (1U << 30) | (1U << 31);
   return (saved & zmm_state) == zmm_state && (b & f_dq_bw_vl) == f_dq_bw_vl && (c & (1U << 11)) != 0;
+#elif OCTAVO_ARM
+  if (isa < Isa::neon) return false;
+  if (isa == Isa::neon) return true;
+#if defined(__linux__)  // bits of the kernel's interface, arch/arm64: HWCAP_ASIMDDP, HWCAP2_I8MM
+  const bool dotprod = (getauxval(AT_HWCAP) & (1UL << 20)) != 0;
+  return dotprod && (isa == Isa::neon_dotprod || (getauxval(AT_HWCAP2) & (1UL << 13)) != 0);
+#elif defined(__ARM_FEATURE_DOTPROD)
+  return isa == Isa::neon_dotprod;
+#else
+  return false;
+#endif
 #else
   return false;
 #endif
@@ -117,6 +136,13 @@ decltype(auto) dispatch(Arguments&&... arguments) {
       return Kernel<Isa::avxvnni>::run(static_cast<Arguments&&>(arguments)...);
     case Isa::avx2:
       return Kernel<Isa::avx2>::run(static_cast<Arguments&&>(arguments)...);
+#elif OCTAVO_ARM
+    case Isa::neon_i8mm:
+      return Kernel<Isa::neon_i8mm>::run(static_cast<Arguments&&>(arguments)...);
+    case Isa::neon_dotprod:
+      return Kernel<Isa::neon_dotprod>::run(static_cast<Arguments&&>(arguments)...);
+    case Isa::neon:
+      return Kernel<Isa::neon>::run(static_cast<Arguments&&>(arguments)...);
 #endif
     default:
       return Kernel<Isa::scalar>::run(static_cast<Arguments&&>(arguments)...);

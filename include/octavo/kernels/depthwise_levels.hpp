@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "../core/cpu.hpp"
+#include "arm/depthwise_neon.hpp"
 #include "depthwise.hpp"
 #include "x86/depthwise_avx2.hpp"
 #include "x86/depthwise_avx512vnni.hpp"

@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "../core/cpu.hpp"
+#include "arm/gemm_neon.hpp"
+#include "arm/gemm_neon_i8mm.hpp"
 #include "gemm.hpp"
 #include "x86/gemm_avx2.hpp"
 #include "x86/gemm_avx512vnni.hpp"
