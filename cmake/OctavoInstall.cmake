@@ -22,6 +22,11 @@ if(TARGET octavo_onnx)
   install(EXPORT octavoOnnxTargets NAMESPACE octavo:: DESTINATION ${_octavo_package_dir})
   list(APPEND OCTAVO_INSTALLED_COMPONENTS onnx)
 endif()
+if(TARGET octavo_keras)
+  install(TARGETS octavo_keras EXPORT octavoKerasTargets)
+  install(EXPORT octavoKerasTargets NAMESPACE octavo:: DESTINATION ${_octavo_package_dir})
+  list(APPEND OCTAVO_INSTALLED_COMPONENTS keras)
+endif()
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/octavoConfig.cmake.in"
                               "${PROJECT_BINARY_DIR}/octavoConfig.cmake" INSTALL_DESTINATION ${_octavo_package_dir})
@@ -29,5 +34,6 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/octavoConfigVersion.cmak
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/octavoConfig.cmake" "${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/Findstb.cmake" "${CMAKE_CURRENT_LIST_DIR}/Findprotozero.cmake"
+        "${CMAKE_CURRENT_LIST_DIR}/Findlibhdf5.cmake"
         DESTINATION ${_octavo_package_dir})
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -58,7 +58,11 @@ int main(int count, char** arguments) {
   add_options(*study_command, photos);
   study_command->add_option("--data", photos.data, "DeepWeeds (images/ and split.csv), or a folder for each class")
       ->required();
-  study_command->add_option("--weights", photos.weights, "folder of folded ImageNet weights")->required();
+  study_command
+      ->add_option(
+          "--weights", photos.weights,
+          "pretrained MobileNetV2: folder of folded ImageNet weights, .safetensors, folder of .npy, .h5, .onnx")
+      ->required();
 
   study::Options smoke = study::preset_options(study::Preset::smoke);
   CLI::App* smoke_command = app.add_subcommand("smoke", "the same on a few images drawn in memory: seconds");

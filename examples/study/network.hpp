@@ -2,9 +2,17 @@
 #ifndef OCTAVO_EXAMPLES_STUDY_NETWORK_HPP_
 #define OCTAVO_EXAMPLES_STUDY_NETWORK_HPP_
 
+#include <filesystem>
 #include <octavo/io/load_folded_weights.hpp>
+#include <octavo/io/pretrained.hpp>
 #include <octavo/octavo.hpp>
 #include <string>
+#if __has_include(<protozero/pbf_reader.hpp>)
+#include <octavo/io/onnx_pretrained.hpp>
+#endif
+#if __has_include(<hdf5.h>)
+#include <octavo/io/keras_h5.hpp>
+#endif
 
 #include "images.hpp"
 #include "options.hpp"
@@ -24,13 +32,40 @@ inline oc::nn::Graph build_network(const Options& options, std::int64_t classes)
                                .seed = options.seed});
 }
 
-// Random weights, or the backbone's of `options.weights`. Those have batch norm folded into the kernels; before it can
-// train, each batch norm layer is given the statistics that its input has on the training images, which changes nothing
-// in what the network computes.
+// Fills the backbone from a file or folder of any form that is read: folded ImageNet weights (a folder with
+// layer_map.csv), ONNX, Keras' HDF5, safetensors, a folder of .npy files. True when batch norm was folded into the
+// kernels.
+inline bool load_backbone(oc::nn::Graph& graph, const std::string& path) {
+  if (path.ends_with(".onnx")) {
+#if __has_include(<protozero/pbf_reader.hpp>)
+    return oc::io::load_pretrained_onnx(graph, path).folded;
+#else
+    oc::fail("'", path, "': this program was built without protozero, so it reads no ONNX");
+#endif
+  }
+  if (path.ends_with(".h5") || path.ends_with(".hdf5")) {
+#if __has_include(<hdf5.h>)
+    oc::io::load_keras_h5(graph, path);
+    return false;
+#else
+    oc::fail("'", path, "': this program was built without HDF5");
+#endif
+  }
+  if (std::filesystem::exists(std::filesystem::path(path) / "layer_map.csv")) {
+    oc::io::load_folded_weights(graph, path);
+    return true;
+  }
+  oc::io::load_pretrained(graph, path);
+  return false;
+}
+
+// Random weights, or the backbone's of `options.weights`. Where those have batch norm folded into the kernels, each
+// batch norm layer is given the statistics that its input has on the training images before it trains, which changes
+// nothing in what the network computes.
 inline oc::nn::Graph start_network(const Options& options, const Images& images) {
   oc::nn::Graph graph = build_network(options, images.splits.train.classes());
   if (!options.pretrained()) return graph;
-  oc::io::load_folded_weights(graph, options.weights);
+  if (!load_backbone(graph, options.weights)) return graph;
   oc::train::BatchNormToolOptions measuring;
   measuring.batch_size = options.batch_size;
   measuring.batches = 30;

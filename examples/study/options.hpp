@@ -34,7 +34,7 @@ struct Options {
   Preset preset = Preset::smoke;
   std::string title;
   std::string data;     // folder; empty: where the preset's data usually is
-  std::string weights;  // folder of the folded ImageNet weights; empty: random start
+  std::string weights;  // pretrained: see load_backbone(); empty: random start
   std::string out;
   bool resume = false;
   std::uint64_t seed = 1;

@@ -38,6 +38,7 @@ const Rules& octavo_rules() {
               {"stb", {"data"}},
               {"zlib.h", {"data"}},
               {"protozero/", {"io"}},
+              {"hdf5.h", {"io/keras_h5.hpp"}},
               {"flatbuffers/", {"io"}},
               {"omp.h", {"core/parallel.hpp"}, true},
               {"cpuid.h", {"core/cpu.hpp", "io/checksum.hpp"}, true},
@@ -52,7 +53,7 @@ const Rules& octavo_rules() {
           {
               {"runtime.hpp", {"nn", "train", "data", "compress", "report", "core/tensor.hpp"}},
               {"runtime.hpp", {"<"}},
-              {"octavo.hpp", {"<stb", "<zlib", "<protozero", "<flatbuffers"}},
+              {"octavo.hpp", {"<stb", "<zlib", "<protozero", "<flatbuffers", "io/keras_h5.hpp"}},
               {"quant", {"<"}},
               {"kernels", {"<"}},
               {"runtime", {"<"}},
