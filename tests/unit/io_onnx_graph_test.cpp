@@ -343,7 +343,7 @@ TEST_CASE("constants are folded: Cast, Slice, Transpose, arithmetic, QuantizeLin
 
 TEST_CASE("weights in a file beside the model; never outside of its folder") {
   const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("octavo-onnx-" + std::to_string(::getpid()));
+      std::filesystem::temp_directory_path() / (std::string("octavo-onnx-") + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const Floats weights = {1, 2, 3, 4, 5, 6};
   const auto model_with = [&](const std::string& location, const std::string& length) {

@@ -41,7 +41,8 @@ Tensor run(nn::Graph& graph) {
 
 TEST_CASE("a graph that was written as ONNX gives its weights to another") {
   const std::string path =
-      (std::filesystem::temp_directory_path() / ("octavo-weights-" + std::to_string(::getpid()) + ".onnx")).string();
+      (std::filesystem::temp_directory_path() / (std::string("octavo-weights-") + std::to_string(::getpid()) + ".onnx"))
+          .string();
   nn::Graph trained = network(1, 4, 3);
   io::save_onnx(trained, path);
   nn::Graph fresh = network(2, 4, 3);

@@ -309,7 +309,7 @@ TEST_CASE("a float program: pads, pools, joined and reshaped images, softmax") {
   runtime::Program program = std::move(b).build();
   program.labels = {"a", "b", "c", "d", "e"};
   const std::filesystem::path file =
-      std::filesystem::temp_directory_path() / ("octavo-" + std::to_string(::getpid()) + ".onnx");
+      std::filesystem::temp_directory_path() / (std::string("octavo-") + std::to_string(::getpid()) + ".onnx");
   io::save_onnx(program, file.string());
   const runtime::Program again = io::load_onnx(file.string());
   std::filesystem::remove(file);

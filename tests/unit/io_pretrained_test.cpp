@@ -91,7 +91,7 @@ TEST_CASE("what the frameworks call MobileNetV2's parameters") {
 TEST_CASE("Keras' layouts: HWIO, HWCM and [in][out]; from safetensors and .npy files") {
   const io::WeightSet set = small_weights();
   const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("octavo-pretrained-" + std::to_string(::getpid()));
+      std::filesystem::temp_directory_path() / (std::string("octavo-pretrained-") + std::to_string(::getpid()));
   std::vector<io::NamedView> views;
   for (const auto& [name, array] : set.arrays) {
     views.push_back({name + ":0",

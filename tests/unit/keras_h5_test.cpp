@@ -50,7 +50,8 @@ void write_h5(const std::string& path, const std::vector<std::pair<std::string, 
 
 TEST_CASE("weights of Keras 2, whole models, and .weights.h5 of Keras 3") {
   const std::string path =
-      (std::filesystem::temp_directory_path() / ("octavo-keras-" + std::to_string(::getpid()) + ".h5")).string();
+      (std::filesystem::temp_directory_path() / (std::string("octavo-keras-") + std::to_string(::getpid()) + ".h5"))
+          .string();
   const std::vector<std::pair<std::string, std::vector<hsize_t>>> keras2 = {{"first/first/kernel:0", {1, 1, 2, 2}},
                                                                             {"norm/norm/gamma:0", {2}},
                                                                             {"norm/norm/beta:0", {2}},

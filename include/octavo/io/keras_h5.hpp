@@ -138,7 +138,9 @@ inline std::map<std::string, KerasGroup> keras_groups(const nn::Graph& model) {
     for (const KerasClass& kind : kKerasClasses)
       if (node.layer->inner().type() == kind.ours) {
         const int k = counts[kind.theirs]++;
-        groups[std::string(kind.theirs) + (k == 0 ? "" : "_" + std::to_string(k))] = {node.name, &kind};
+        std::string name(kind.theirs);
+        if (k > 0) name.append("_").append(std::to_string(k));
+        groups[name] = {node.name, &kind};
       }
   return groups;
 }

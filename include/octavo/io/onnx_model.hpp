@@ -171,8 +171,12 @@ struct Model {
 
 [[nodiscard]] inline std::string to_string(const Dims& dims) {
   std::string text = "[";
-  for (std::size_t i = 0; i < dims.size(); ++i) text += (i > 0 ? "," : "") + std::to_string(dims[i]);
-  return text + "]";
+  for (const std::int64_t extent : dims) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(extent);
+  }
+  text += ']';
+  return text;
 }
 
 // The number of elements. Throws when an extent is negative or there are more than 2^40.

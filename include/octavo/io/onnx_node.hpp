@@ -28,7 +28,10 @@ class NodeReader {
 
   // "node 12 'conv1' (Conv)"
   [[nodiscard]] std::string title() const {
-    return "node " + std::to_string(index_) + " '" + std::string(node_.name) + "' (" + std::string(node_.op) + ")";
+    std::string text("node ");
+    text += std::to_string(index_);
+    text.append(" '").append(node_.name).append("' (").append(node_.op).append(")");
+    return text;
   }
 
   [[nodiscard]] const Attribute* find(std::string_view name) const {
