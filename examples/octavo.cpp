@@ -36,6 +36,7 @@ int main(int count, char** words) {
   add<cli::Quantize>(app, commands);
   add<cli::Compare>(app, commands);
   add<cli::Run>(app, commands);
+  add<cli::Export>(app, commands);
   add<cli::Bench>(app, commands);
   CLI11_PARSE(app, count, words);
   try {

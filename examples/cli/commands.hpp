@@ -38,7 +38,8 @@ inline std::string version() {
 inline CLI::Option* add_model(CLI::App& command, std::string& model) {
   return command
       .add_option("MODEL", model,
-                  "an Octavo model folder, a folder of folded MobileNetV2 weights, or a file of another framework")
+                  "an Octavo model folder, a .onnx or .tflite file, a folder of folded MobileNetV2 weights, or "
+                  "mobilenet_v2 (random weights)")
       ->required();
 }
 
@@ -125,17 +126,69 @@ class Import : public Command {
     add_model(command, model_);
     command.add_option("--out", out_, "the folder")->required();
     command.add_option("--labels", labels_, "a text file with a class name a line")->check(CLI::ExistingFile);
+    command.add_option("--rounding", rounding_, "of accumulators; default: the model's own")
+        ->check(CLI::IsMember({"nearest_even_f32", "tflite_double", "tflite_single"}));
   }
   void run() override {
-    const ModelFile file = open_model(model_);
+    oc::runtime::Program program = open_model(model_).as_program();
     oc::io::SaveOptions saving;
     if (!labels_.empty()) saving.labels = read_labels(labels_);
-    oc::save(file.as_program(), out_, saving);
+    if (rounding_ == "tflite_double")
+      oc::use_tflite_kernels(program);
+    else if (!rounding_.empty())
+      program.rounding = oc::rounding_from_name(rounding_);
+    oc::save(std::move(program), out_, saving);
     std::cout << out_ << ": written\n";
   }
 
  private:
-  std::string model_, out_, labels_;
+  std::string model_, out_, labels_, rounding_;
+};
+
+// Writes a model in another framework's format, which the file's extension names.
+class Export : public Command {
+ public:
+  explicit Export(CLI::App& app) {
+    CLI::App& command = *app.add_subcommand("export", "write a model for another engine");
+    add_model(command, model_);
+    command.add_option("--out", out_, "the file: " + known())->required();
+  }
+  void run() override {
+    const oc::runtime::Program program = open_model(model_).as_program();
+    for (const Format& format : formats())
+      if (extension_of(out_) == format.extension) {
+        const std::string note = format.write(program, out_);
+        std::cout << out_ << ": " << report::bytes_text(static_cast<std::int64_t>(std::filesystem::file_size(out_)))
+                  << note << '\n';
+        return;
+      }
+    oc::fail("'", out_, "': no format is known by this extension; expected one of: ", known());
+  }
+
+ private:
+  struct Format {
+    const char* extension;
+    std::string (*write)(const oc::runtime::Program& program, const std::string& path);
+  };
+  static const std::vector<Format>& formats() {
+    static const std::vector<Format> all = {
+#if __has_include(<protozero/pbf_writer.hpp>)
+      {".onnx",
+       [](const oc::runtime::Program& program, const std::string& path) {
+         oc::save_onnx(program, path);
+         return std::string();
+       }},
+#endif
+    };
+    return all;
+  }
+  static std::string known() {
+    std::string names;
+    for (const Format& format : formats()) names += std::string(names.empty() ? "" : ", ") + format.extension;
+    return names;
+  }
+
+  std::string model_, out_;
 };
 
 class Run : public Command {

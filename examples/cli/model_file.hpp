@@ -51,6 +51,27 @@ inline ModelFile open_folded(const std::string& path) {
   return {path, "folded weights", std::move(graph), std::nullopt};
 }
 
+// MobileNetV2 1.0 for 224 x 224 with random weights: for timing, where no model is at hand.
+inline ModelFile open_random() {
+  return {"mobilenet_v2", "MobileNetV2 1.0 with random weights", oc::mobilenet_v2({.input = {224, 224, 3}}),
+          std::nullopt};
+}
+
+inline ModelFile open_tflite(const std::string& path) {
+  return {path, "TensorFlow Lite model", std::nullopt, oc::load_tflite_program(path)};
+}
+
+#if __has_include(<protozero/pbf_reader.hpp>)
+// A float model is a graph, which can be quantized; others, and those with operators that no layer has, are programs.
+inline ModelFile open_onnx(const std::string& path) {
+  try {
+    return {path, "ONNX model", oc::load_onnx_graph(path), std::nullopt};
+  } catch (const oc::Error&) {
+    return {path, "ONNX model", std::nullopt, oc::load_onnx(path)};
+  }
+}
+#endif
+
 struct Format {
   const char* name;  // of the file inside a folder, or a file's extension
   bool folder;
@@ -58,15 +79,23 @@ struct Format {
 };
 
 inline const std::vector<Format>& formats() {
-  static const std::vector<Format> all = {{"manifest.json", true, open_octavo}, {"layer_map.csv", true, open_folded}};
+  static const std::vector<Format> all = {
+    {"manifest.json", true, open_octavo},
+    {"layer_map.csv", true, open_folded},
+#if __has_include(<protozero/pbf_reader.hpp>)
+    {".onnx", false, open_onnx},
+#endif
+    {".tflite", false, open_tflite}
+  };
   return all;
 }
 
 }  // namespace detail
 
-// Throws Error naming the path when there is nothing, or nothing that is known.
+// `path`: a folder, a file, or "mobilenet_v2". Throws Error naming it when there is nothing, or nothing that is known.
 inline ModelFile open_model(const std::string& path) {
   std::error_code code;
+  if (path == "mobilenet_v2" && !std::filesystem::exists(path, code)) return detail::open_random();
   oc::require(std::filesystem::exists(path, code), "'", path, "': there is no such file or folder");
   const bool folder = std::filesystem::is_directory(path, code);
   std::string known;

@@ -107,6 +107,12 @@ runtime::Program parse_onnx(Bytes bytes, const std::string& name, const OnnxOpti
 }
 
 }  // namespace io
+
+using io::load_onnx;
+using io::load_onnx_graph;
+using io::OnnxOptions;
+using io::save_onnx;
+
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
