@@ -6,7 +6,9 @@
 --mode tflite_double: LiteRT's reference kernels (BUILTIN_REF), every byte of every tensor must be equal.
 --mode nearest_even_f32: LiteRT with XNNPACK; prints the largest step of each tensor that both have, and how often the
 most likely class is the same.
-Needs: ai-edge-litert, numpy, pillow. Photos: DIR/deepweeds/images, sorted, every 45th.
+--mode tflite_micro: TFLite Micro's interpreter, every byte of the outputs.
+--mode layers: each operator alone, nearest_even_f32 against LiteRT with XNNPACK, at most one step.
+Needs: ai-edge-litert, numpy, pillow, for TFLite Micro tflite-micro. Photos: DIR/deepweeds/images, sorted, every 45th.
 """
 import argparse
 import os
@@ -121,6 +123,62 @@ def compare(runner, model, mode, count, data):
     return not different or not reference
 
 
+def compare_micro(runner, model, count, data):
+    """Outputs only: TFLite Micro keeps no other tensor."""
+    from tflite_micro.python.tflite_micro import runtime as micro
+    theirs = micro.Interpreter.from_file(model, arena_size=40 << 20)
+    detail = make_interpreter(model, True).get_input_details()[0]
+    names = [d["name"] for d in make_interpreter(model, True).get_output_details()]
+    paths = photos(os.path.join(data, "deepweeds", "images"), count)
+    inputs = [prepare(path, detail, i) for i, path in enumerate(paths)]
+    worst, wrong = 0.0, 0
+    for image, ours in zip(inputs, run_octavo(runner, model, "tflite_micro", inputs)):
+        theirs.set_input(image, 0)
+        theirs.invoke()
+        for i, name in enumerate(names):
+            expected = theirs.get_output(i).reshape(-1)
+            distance = np.abs(expected.astype(np.float64) - ours[name].astype(np.float64))
+            worst = max(worst, float(distance.max()))
+            wrong += int((distance > 0).sum())
+    print(f"{os.path.basename(model)}: {len(inputs)} images, TFLite Micro, {wrong} output values differ, "
+          f"by at most {worst:.3g}")
+    return wrong == 0 or detail["dtype"] == np.float32
+
+
+def compare_layers(runner, model, count, data):
+    """Each operator as a model of its own, on our inputs of it: LiteRT with XNNPACK against nearest_even_f32."""
+    detail = make_interpreter(model, True).get_input_details()[0]
+    paths = photos(os.path.join(data, "deepweeds", "images"), count)
+    inputs = [prepare(path, detail, i) for i, path in enumerate(paths)]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([runner, model, "split", folder], check=True)
+        layers = []
+        for i in range(len(os.listdir(folder))):
+            path = os.path.join(folder, f"{i}.tflite")
+            single = litert.Interpreter(model_path=path, num_threads=1)
+            single.allocate_tensors()
+            layers.append(single)
+        steps, differing, total = {}, 0, 0
+        for ours in run_octavo(runner, model, "nearest_even_f32", inputs):
+            for i, single in enumerate(layers):
+                for d in single.get_input_details():
+                    single.set_tensor(d["index"], ours[d["name"]].reshape(d["shape"]))
+                single.invoke()
+                d = single.get_output_details()[0]
+                expected = single.get_tensor(d["index"]).reshape(-1)
+                if expected.dtype == np.float32:
+                    continue
+                step = np.abs(expected.astype(np.int32) - ours[d["name"]].astype(np.int32))
+                steps[i] = max(steps.get(i, 0), int(step.max()))
+                differing += int((step > 0).sum())
+                total += step.size
+    worst = max(steps.values())
+    above = [i for i, v in steps.items() if v > 1]
+    print(f"{os.path.basename(model)}: {len(inputs)} images, {len(steps)} layers alone, LiteRT with XNNPACK, largest step "
+          f"{worst}, {differing} of {total} values differ, layers above 1 step: {above or 'none'}")
+    return worst <= 1
+
+
 def golden(models):
     """Prints, for tests/golden/tflite_models_test.cpp, a 64-bit FNV-1a hash of what LiteRT's reference kernels give."""
     for model in models:
@@ -152,12 +210,19 @@ def main():
     parser.add_argument("--data", help="the folder with deepweeds/")
     parser.add_argument("--golden", action="store_true", help="print hashes of LiteRT's tensors and stop")
     parser.add_argument("--photos", type=int, default=100)
-    parser.add_argument("--mode", default="tflite_double", choices=["tflite_double", "nearest_even_f32"])
+    parser.add_argument("--mode", default="tflite_double", choices=["tflite_double", "nearest_even_f32", "tflite_micro", "layers"])
     parser.add_argument("models", nargs="+")
     options = parser.parse_args()
     if options.golden:
         return golden(options.models)
-    equal = [compare(options.runner, m, options.mode, options.photos, options.data) for m in options.models]
+    equal = []
+    for model in options.models:
+        if options.mode == "tflite_micro":
+            equal.append(compare_micro(options.runner, model, options.photos, options.data))
+        elif options.mode == "layers":
+            equal.append(compare_layers(options.runner, model, options.photos, options.data))
+        else:
+            equal.append(compare(options.runner, model, options.mode, options.photos, options.data))
     sys.exit(0 if all(equal) else 1)
 
 

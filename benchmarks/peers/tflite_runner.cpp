@@ -3,6 +3,9 @@
 // INPUT holds images, one after the other, in the bytes of the model's input. OUTPUT gets the values of every
 // activation, image by image; OUTPUT.txt a line for each: name, type, elements. ROUNDING: nearest_even_f32,
 // tflite_double, or tflite_micro (tflite_double with TFLite Micro's dense layers).
+//
+// tflite_runner MODEL copy OUTPUT            reads and writes the model
+// tflite_runner MODEL split FOLDER           writes each operator as a model: FOLDER/0.tflite, ...
 #include <cmath>
 #include <cstdint>
 #include <exception>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "octavo/io/tflite.hpp"
+#include "octavo/runtime/single_op.hpp"
 
 using namespace octavo;
 
@@ -75,15 +79,27 @@ void run(const std::string& path, const std::string& rounding, const std::string
   }
 }
 
+void split(const std::string& path, const std::string& folder) {
+  const runtime::Program program = load_tflite_program(path);
+  for (std::size_t i = 0; i < program.ops.size(); ++i)
+    save_tflite(runtime::single_op_program(program, i), folder + "/" + std::to_string(i) + ".tflite");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::cerr << "usage: tflite_runner MODEL ROUNDING INPUT OUTPUT\n";
+  const std::string command = argc > 2 ? argv[2] : "";
+  if (argc != (command == "copy" || command == "split" ? 4 : 5)) {
+    std::cerr << "usage: tflite_runner MODEL ROUNDING INPUT OUTPUT | MODEL copy OUTPUT | MODEL split FOLDER\n";
     return 2;
   }
   try {
-    run(argv[1], argv[2], argv[3], argv[4]);
+    if (command == "copy")
+      save_tflite(load_tflite_program(argv[1]), argv[3]);
+    else if (command == "split")
+      split(argv[1], argv[3]);
+    else
+      run(argv[1], argv[2], argv[3], argv[4]);
     return 0;
   } catch (const std::exception& error) {
     std::cerr << "tflite_runner: " << error.what() << '\n';

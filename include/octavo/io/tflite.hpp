@@ -1,13 +1,15 @@
-// octavo/io/tflite.hpp: .tflite models in: what TensorFlow Lite, LiteRT and TFLite Micro run.
+// octavo/io/tflite.hpp: .tflite models in and out: what TensorFlow Lite, LiteRT and TFLite Micro run.
 #ifndef OCTAVO_IO_TFLITE_HPP_
 #define OCTAVO_IO_TFLITE_HPP_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "../runtime/model.hpp"
 #include "file.hpp"
+#include "tflite_export.hpp"
 #include "tflite_import.hpp"
 
 namespace octavo {
@@ -42,10 +44,21 @@ template <class Lazy = void>
   return runtime::Model(load_tflite_program(path, options.rounding), options.model);
 }
 
+// Writes a .tflite file, whole or not at all; see to_tflite for what has a form there.
+template <class Lazy = void>
+void save_tflite(const runtime::Program& program, const std::string& path) {
+  write_file(path, std::span<const std::uint8_t>(to_tflite(program)));
+}
+template <class Lazy = void>
+void save_tflite(const runtime::Model& model, const std::string& path) {
+  save_tflite(model.program(), path);
+}
+
 }  // namespace io
 
 using io::load_tflite;
 using io::load_tflite_program;
+using io::save_tflite;
 using io::TfliteKernels;
 using io::TfliteOptions;
 using io::use_tflite_kernels;
