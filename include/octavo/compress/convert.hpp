@@ -96,7 +96,9 @@ class Converter {
     const runtime::Quantization grid = output_grid(folded, inputs[0]);
     const int result = writer_.activation(folded.softmax ? output.name + "/logits" : output.name, runtime::DType::i8,
                                           output.shape, grid);
-    writer_.push(folded.op, std::move(inputs), result);
+    runtime::Op op = folded.op;
+    op.in_double = op.kind == OpKind::dense && options_.rounding == Rounding::tflite_double;
+    writer_.push(std::move(op), std::move(inputs), result);
     if (folded.softmax)
       emit_softmax(result, folded.output);
     else

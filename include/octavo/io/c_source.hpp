@@ -181,6 +181,7 @@ class Writer : private Text {
       case OpKind::logistic:
         return table(op, name, code_map(op));
       case OpKind::softmax: {
+        require(out.dtype == DType::i8, "it computes in float; ConvertOptions::int8_softmax makes an integer one");
         need("softmax", kSoftmax);
         const SoftmaxStage s = make_softmax_stage(p_.rounding, grid_of(in).scale, op.beta);
         const std::int64_t depth = in.shape.back();
