@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "octavo/nn/eigen.hpp"
 #include "octavo/nn/executor.hpp"
 #include "octavo/nn/layers/merging.hpp"
 #include "octavo/nn/layers/permute.hpp"
@@ -74,6 +75,21 @@ void check_gradients(Graph& graph, const Tensor& input, int allowed = 0) {
 }
 
 }  // namespace
+
+TEST_CASE("as_matrix: the tensor's own memory, a row a pixel") {
+  octavo::Tensor tensor = octavo::make_tensor({2, 3, 1, 4});
+  for (std::size_t i = 0; i < tensor.size(); ++i) tensor.data()[i] = static_cast<float>(i);
+  auto matrix = octavo::nn::as_matrix(tensor);
+  REQUIRE(matrix.rows() == 6);
+  REQUIRE(matrix.cols() == 4);
+  CHECK(matrix(5, 1) == 21.0F);
+  matrix.row(2).setZero();
+  CHECK(tensor.data()[7] == 7.0F);
+  CHECK(tensor.data()[8] == 0.0F);
+  CHECK(octavo::nn::as_row(tensor.data() + 4, 4).sum() == 22.0F);
+  const octavo::Tensor scalar;
+  CHECK_THROWS_AS(static_cast<void>(octavo::nn::as_matrix(scalar)), octavo::Error);
+}
 
 TEST_CASE("gradients: convolutions of every kind") {
   Rng rng(1);
