@@ -46,8 +46,7 @@ fi
 "$octavo" import "${model:-mobilenet_v2}" --out "$out/models/float"
 "$octavo" quantize "${model:-mobilenet_v2}" --calibration "$photos" --images 100 --out "$out/models/int8"
 for name in float int8; do
-  for format in onnx tflite; do
-    "$octavo" export "$out/models/$name" --out "$out/models/$name.$format" || echo "peers: no $name.$format"
-  done
+  "$octavo" export "$out/models/$name" --out "$out/models/$name.onnx" --uint8-activations || echo "peers: no $name.onnx"
+  "$octavo" export "$out/models/$name" --out "$out/models/$name.tflite" || echo "peers: no $name.tflite"
 done
 exec "$python" benchmarks/peers/peers.py --models "$out/models" --octavo "$octavo" --photos "$photos" --out "$out/peers.json" "$@"

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <octavo/io/c_source.hpp>
 #include <octavo/octavo.hpp>
 #include <octavo/report/machine.hpp>
 #include <octavo/report/table.hpp>
@@ -152,12 +153,14 @@ class Export : public Command {
     CLI::App& command = *app.add_subcommand("export", "write a model for another engine");
     add_model(command, model_);
     command.add_option("--out", out_, "the file: " + known())->required();
+    command.add_flag("--uint8-activations", uint8_activations_,
+                     ".onnx: codes 0 to 255, which ONNX Runtime prefers on x86-64");
   }
   void run() override {
     const oc::runtime::Program program = open_model(model_).as_program();
     for (const Format& format : formats())
       if (extension_of(out_) == format.extension) {
-        const std::string note = format.write(program, out_);
+        const std::string note = (this->*format.write)(program);
         std::cout << out_ << ": " << report::bytes_text(static_cast<std::int64_t>(std::filesystem::file_size(out_)))
                   << note << '\n';
         return;
@@ -166,21 +169,35 @@ class Export : public Command {
   }
 
  private:
+  // Returns what there is to say about the file besides its size.
   struct Format {
     const char* extension;
-    std::string (*write)(const oc::runtime::Program& program, const std::string& path);
+    std::string (Export::*write)(const oc::runtime::Program& program) const;
   };
   static const std::vector<Format>& formats() {
     static const std::vector<Format> all = {
+      {".tflite", &Export::tflite},
 #if __has_include(<protozero/pbf_writer.hpp>)
-      {".onnx",
-       [](const oc::runtime::Program& program, const std::string& path) {
-         oc::save_onnx(program, path);
-         return std::string();
-       }},
+      {".onnx", &Export::onnx},
 #endif
+      {".h", &Export::c_source}
     };
     return all;
+  }
+  [[nodiscard]] std::string tflite(const oc::runtime::Program& program) const {
+    oc::save_tflite(program, out_);
+    return "";
+  }
+#if __has_include(<protozero/pbf_writer.hpp>)
+  [[nodiscard]] std::string onnx(const oc::runtime::Program& program) const {
+    oc::save_onnx(program, out_, {.uint8_activations = uint8_activations_});
+    return "";
+  }
+#endif
+  [[nodiscard]] std::string c_source(const oc::runtime::Program& program) const {
+    const oc::CSourceSize size = oc::export_c(program, out_);
+    return " of C99, " + report::bytes_text(static_cast<std::int64_t>(size.constants)) + " constants, " +
+           report::bytes_text(static_cast<std::int64_t>(size.arena)) + " static memory";
   }
   static std::string known() {
     std::string names;
@@ -189,6 +206,7 @@ class Export : public Command {
   }
 
   std::string model_, out_;
+  bool uint8_activations_ = false;
 };
 
 class Run : public Command {
