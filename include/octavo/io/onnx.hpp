@@ -2,7 +2,6 @@
 #ifndef OCTAVO_IO_ONNX_HPP_
 #define OCTAVO_IO_ONNX_HPP_
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -71,13 +70,7 @@ nn::Graph onnx_graph(const onnx::Model& model, const OnnxOptions& options) {
 template <class Lazy = void>
 runtime::Program onnx_program(const onnx::Model& model, const OnnxOptions& options) {
   const onnx::Lowered lowered = onnx::lower(model, options);
-  const bool folds = std::any_of(lowered.layers.begin(), lowered.layers.end(),
-                                 [](const auto& l) { return l.kind == onnx::LayerKind::batch_norm; });
-  const bool quantized = std::any_of(lowered.layers.begin(), lowered.layers.end(), [](const auto& l) {
-    return l.type != onnx::Type::f32 || l.kind == onnx::LayerKind::dequantize;
-  });
   try {
-    if (folds && !quantized) return compress::export_float(onnx::make_graph(lowered, onnx_budget(model)));
     return onnx::make_program(lowered, onnx_budget(model));
   } catch (const Error& error) {
     fail("'", model.file, "': ", error.what());

@@ -49,13 +49,38 @@ inline constexpr std::size_t kMaxRank = 16;
   return {reinterpret_cast<const std::uint8_t*>(data.data()), data.size()};
 }
 
+// protozero leaves it to its user to ask for a field in the form that it has.
+class Message : public protozero::pbf_reader {
+ public:
+  explicit Message(protozero::data_view data) : protozero::pbf_reader(data) {}
+  protozero::data_view get_view() {
+    expect(protozero::pbf_wire_type::length_delimited);
+    return protozero::pbf_reader::get_view();
+  }
+  std::int64_t get_int64() {
+    expect(protozero::pbf_wire_type::varint);
+    return protozero::pbf_reader::get_int64();
+  }
+  std::int32_t get_int32() { return static_cast<std::int32_t>(get_int64()); }
+  float get_float() {
+    expect(protozero::pbf_wire_type::fixed32);
+    return protozero::pbf_reader::get_float();
+  }
+
+ private:
+  void expect(protozero::pbf_wire_type type) const {
+    require(wire_type() == type, "field ", tag(), " has the wire type ", static_cast<int>(wire_type()), ", expected ",
+            static_cast<int>(type));
+  }
+};
+
 template <class Lazy = void>
 class Parser {
  public:
   Parser(Model& model, std::string folder) : model_(model), external_(model, std::move(folder)) {}
 
   void model(protozero::data_view data) {
-    protozero::pbf_reader message(data);
+    Message message(data);
     bool has_graph = false;
     while (message.next()) {
       switch (message.tag()) {
@@ -89,7 +114,7 @@ class Parser {
     count();
     Tensor tensor;
     Stored stored;
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       switch (message.tag()) {
         case 1:
@@ -117,7 +142,7 @@ class Parser {
           count();
           break;
         case 14:
-          stored.is_external = message.get_enum() == 1;
+          stored.is_external = message.get_int64() == 1;
           break;
         default:
           message.skip();
@@ -146,7 +171,7 @@ class Parser {
   void count() { require(++messages_ <= kMaxMessages, "more than ", kMaxMessages, " nodes, attributes and tensors"); }
 
   void graph(protozero::data_view data) {
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       switch (message.tag()) {
         case 1:
@@ -175,7 +200,7 @@ class Parser {
   [[nodiscard]] Node node(protozero::data_view data) {
     count();
     Node node;
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       switch (message.tag()) {
         case 1:
@@ -205,7 +230,7 @@ class Parser {
   [[nodiscard]] Attribute attribute(protozero::data_view data) {
     count();
     Attribute attribute;
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       switch (message.tag()) {
         case 1:
@@ -240,12 +265,12 @@ class Parser {
   [[nodiscard]] ValueInfo value_info(protozero::data_view data) {
     count();
     ValueInfo info;
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       if (message.tag() == 1) {
         info.name = view(message.get_view());
       } else if (message.tag() == 2) {
-        protozero::pbf_reader type = message.get_message();
+        Message type(message.get_view());
         while (type.next(1)) tensor_type(type.get_view(), info);
       } else {
         message.skip();
@@ -255,13 +280,13 @@ class Parser {
   }
 
   static void tensor_type(protozero::data_view data, ValueInfo& info) {
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       if (message.tag() == 1) {
         info.type = static_cast<Type>(message.get_int32());
       } else if (message.tag() == 2) {
         info.dims.emplace();
-        protozero::pbf_reader shape = message.get_message();
+        Message shape(message.get_view());
         while (shape.next(1)) {
           require(info.dims->size() < kMaxRank, "'", info.name, "': rank above ", kMaxRank);
           info.dims->push_back(dimension(shape.get_view()));
@@ -273,7 +298,7 @@ class Parser {
   }
   static std::int64_t dimension(protozero::data_view data) {
     std::int64_t extent = -1;
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next())
       if (message.tag() == 1)
         extent = message.get_int64();
@@ -284,7 +309,7 @@ class Parser {
 
   [[nodiscard]] static Entry entry(protozero::data_view data) {
     Entry entry;
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       if (message.tag() == 1)
         entry.first = view(message.get_view());
@@ -299,7 +324,7 @@ class Parser {
   void opset(protozero::data_view data) {
     std::string_view domain;
     std::int64_t version = 0;
-    protozero::pbf_reader message(data);
+    Message message(data);
     while (message.next()) {
       if (message.tag() == 1)
         domain = view(message.get_view());
@@ -311,7 +336,7 @@ class Parser {
     if (domain.empty() || domain == "ai.onnx") model_.opset = version;
   }
 
-  static void append_int64(protozero::pbf_reader& message, std::vector<std::int64_t>& to, std::size_t most) {
+  static void append_int64(Message& message, std::vector<std::int64_t>& to, std::size_t most) {
     if (message.wire_type() == protozero::pbf_wire_type::length_delimited) {
       const auto packed = message.get_packed_int64();
       const auto size = static_cast<std::size_t>(packed.size());
@@ -323,13 +348,13 @@ class Parser {
     require(to.size() < most, "a list of more than ", most, " numbers");
     to.push_back(message.get_int64());
   }
-  static void append_floats(protozero::pbf_reader& message, std::vector<float>& to) {
+  static void append_floats(Message& message, std::vector<float>& to) {
     if (message.wire_type() != protozero::pbf_wire_type::length_delimited) return to.push_back(message.get_float());
     const auto packed = message.get_packed_float();
     to.insert(to.end(), packed.begin(), packed.end());
   }
 
-  static void append_field(protozero::pbf_reader& message, Stored& stored) {
+  static void append_field(Message& message, Stored& stored) {
     require(stored.field == 0 || stored.field == message.tag(), "values in two fields, ", stored.field, " and ",
             message.tag());
     stored.field = message.tag();

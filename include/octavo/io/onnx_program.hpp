@@ -24,8 +24,9 @@ namespace io {
 namespace onnx {
 
 // dequantize + operator [+ clamp] + quantize becomes one integer operator where the runtime has it; everything else is
-// computed in float between dequantize and quantize, as the graph says. uint8 codes become int8: codes and zero points
-// are shifted by 128, only inputs and outputs of the model stay uint8. `limit` bounds the bytes of all constants.
+// computed in float between dequantize and quantize, as the graph says. Batch norm goes into the kernel in front. uint8
+// codes become int8: codes and zero points are shifted by 128, only inputs and outputs of the model stay uint8. `limit`
+// bounds the bytes of all constants.
 template <class Lazy = void>
 [[nodiscard]] runtime::Program make_program(const Lowered& lowered, std::size_t limit);
 
@@ -49,6 +50,8 @@ class ProgramMaker {
 
   runtime::Program run() {
     require(lowered_.constant_outputs.empty(), "the output is a constant");
+    for (Layer& l : lowered_.layers)
+      if (l.kind == LayerKind::batch_norm) fold_batch_norm(l);
     for (int i = 0; i < static_cast<int>(lowered_.layers.size()); ++i) {
       if (done_[index(i)]) continue;
       try {
@@ -107,6 +110,27 @@ class ProgramMaker {
       return;
     }
     if (!write_integer(id)) write_float(id);
+  }
+
+  // A batch norm that alone reads a layer with float weights goes into them; it then does nothing (no gamma).
+  void fold_batch_norm(Layer& norm) {
+    Layer& l = lowered_.layers[index(norm.inputs[0])];
+    if (!l.weights || l.weights->source.grid != nullptr || readers_[index(norm.inputs[0])].size() != 1) return;
+    std::vector<float> kernel = l.weights->reals(), bias(norm.gamma.size(), 0.0F);
+    if (l.bias) bias = l.bias->reals();
+    const std::size_t channels = norm.gamma.size(), inner = kernel.size() / channels;
+    for (std::size_t c = 0; c < channels; ++c) {
+      const float gain = norm.gamma[c] / std::sqrt(norm.variance[c] + norm.epsilon);
+      bias[c] = norm.beta[c] + (bias[c] - norm.mean[c]) * gain;
+      for (std::size_t i = 0; i < inner; ++i)
+        kernel[l.weights->channel_axis == 0 ? c * inner + i : i * channels + c] *= gain;
+    }
+    Dims strides(l.weights->extents.size(), 1);
+    for (std::size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * l.weights->extents[i];
+    l.weights =
+        Strided{make_constant(l.weights->extents, kernel), l.weights->extents, strides, l.weights->channel_axis};
+    l.bias = Strided{make_constant({std::ssize(bias)}, bias), {std::ssize(bias)}, {1}, 0};
+    norm.gamma.clear();
   }
 
   void write_input(int id) {
@@ -362,7 +386,7 @@ class ProgramMaker {
     const Layer& l = layer(id);
     std::vector<int> inputs;
     for (const int input : l.inputs) inputs.push_back(real(input));
-    if (l.kind == LayerKind::dropout) {
+    if (l.kind == LayerKind::dropout || (l.kind == LayerKind::batch_norm && l.gamma.empty())) {
       tensor_[index(id)] = inputs[0];
       return;
     }
@@ -401,7 +425,7 @@ class ProgramMaker {
     return swish ? op({.kind = OpKind::mul, .name = l.name}, {x, gate}, l.shape, DType::f32, {}) : gate;
   }
 
-  const Lowered& lowered_;
+  Lowered lowered_;
   std::size_t left_;
   runtime::ProgramBuilder builder_;
   std::vector<int> tensor_;  // by layer: the tensor that holds its values, float or codes; -1: none (yet)
