@@ -1,9 +1,8 @@
 // libFuzzer driver: any bytes as an ONNX model, into a graph and into a program. What is no model must be an Error;
 // what is one is written again and read again, with the same operators.
 //
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I include
-//     -isystem /usr/include/eigen3 tests/fuzz/onnx_fuzz.cpp -o onnx_fuzz && ./onnx_fuzz -runs=100000 -max_len=65536
-//     -malloc_limit_mb=65 -timeout=10 SEEDS
+//   cmake -DOCTAVO_FUZZERS=ON -DCMAKE_CXX_COMPILER=clang++ ...; tests/onnx_fuzz -runs=100000 -max_len=8192
+//     -malloc_limit_mb=65 -timeout=10 CORPUS ../tests/fuzz/seeds/onnx
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -1,9 +1,8 @@
 // libFuzzer driver: any bytes as a safetensors file. What is no such file must be an Error; what is one is written
 // again, and both files hold the same arrays.
 //
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I include
-//     tests/fuzz/safetensors_fuzz.cpp -o safetensors_fuzz && ./safetensors_fuzz -runs=100000 -max_len=65536
-//     -malloc_limit_mb=65 -timeout=10 SEEDS
+//   cmake -DOCTAVO_FUZZERS=ON -DCMAKE_CXX_COMPILER=clang++ ...; tests/safetensors_fuzz -runs=100000 -max_len=8192
+//     -malloc_limit_mb=65 -timeout=10 CORPUS ../tests/fuzz/seeds/safetensors
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
