@@ -175,6 +175,8 @@ TEST_CASE("tflite: tensors without a batch, float16 constants, 8-bit constants t
   f.op(tf::Builtin::fully_connected, {rows, weights, -1}, y, {byte(tf::FullyConnectedField::activation, 0)},
        tf::Options::fully_connected);
   const int codes = f.constant<std::int8_t>("codes", {2}, tf::Type::i8, {7, -3}, 0.5F, 1);
+  f.file.tensors[static_cast<std::size_t>(codes)].scale = {0.5F, 1.0F};
+  f.file.tensors[static_cast<std::size_t>(codes)].zero_point = {1, -1};
   const int offset = f.tensor("offset", {2});  // 3 -2
   f.op(tf::Builtin::dequantize, {codes}, offset, {}, tf::Options::dequantize);
   f.op(tf::Builtin::sub, {y, offset}, z, {byte(tf::ArithmeticField::activation, 1)}, tf::Options::sub);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
@@ -417,11 +418,18 @@ class Operators {
     real.quantization = {};
     if (codes.dtype != runtime::DType::f32) {
       require(codes.dtype == runtime::DType::i8, "cannot dequantize ", runtime::name_of(codes.dtype));
-      require(codes.quantization.scale.size() == 1, "constants with one scale a channel are not supported");
       p_.budget().take(codes.data.size() * 4);
       real.data.resize(codes.data.size() * 4);
-      const Grid grid = grid_of(codes);
+      const runtime::Quantization& q = codes.quantization;
+      const auto axis = static_cast<std::size_t>(std::max(q.axis, 0));
+      require(q.axis < static_cast<int>(codes.shape.rank()), "no axis ", q.axis, " in ", codes.shape.to_string());
+      std::size_t inner = 1;  // elements of one channel that are neighbours
+      for (std::size_t k = axis + 1; k < codes.shape.rank(); ++k) inner *= static_cast<std::size_t>(codes.shape[k]);
+      require(q.scale.size() == 1 || static_cast<std::int64_t>(q.scale.size()) == codes.shape[axis], "expected ",
+              codes.shape.to_string(), " to have ", q.scale.size(), " channels along axis ", axis);
       for (std::size_t i = 0; i < codes.data.size(); ++i) {
+        const std::size_t c = i / inner % q.scale.size();
+        const Grid grid{q.scale[c], q.zero_point[c], -128, 127};
         const float value = octavo::dequantize(static_cast<std::int8_t>(codes.data[i]), grid);
         std::memcpy(real.data.data() + 4 * i, &value, 4);
       }
