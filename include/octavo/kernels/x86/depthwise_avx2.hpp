@@ -63,6 +63,7 @@ struct DepthwiseYmm {
   // Codes [p, p + count); AVX2 has no byte masks, so a short block passes through the stack.
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m256i load(const std::uint8_t* p, std::int64_t count) {
     if (count == kCodes) return load_ymm(p);
+    if (count == 16) return _mm256_zextsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     alignas(32) std::uint8_t bytes[kCodes] = {};
     std::memcpy(bytes, p, static_cast<std::size_t>(count));
     return load_ymm(bytes);
@@ -91,6 +92,8 @@ struct DepthwiseYmm {
       const __m256i bytes = codes.pack(q[0], q[1], q[2], q[3]);
       if (count == kCodes) {
         _mm256_storeu_si256(static_cast<__m256i*>(out), bytes);
+      } else if (count == 16) {
+        _mm_storeu_si128(static_cast<__m128i*>(out), _mm256_castsi256_si128(bytes));
       } else {
         alignas(32) std::uint8_t all[kCodes];
         _mm256_store_si256(reinterpret_cast<__m256i*>(all), bytes);

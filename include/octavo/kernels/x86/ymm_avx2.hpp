@@ -20,6 +20,13 @@ namespace detail {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 
+// The four bytes at p in each 32-bit lane.
+OCTAVO_TARGET_AVX2 OCTAVO_INLINE __m256i broadcast_four(const std::uint8_t* p) {
+  std::int32_t four;
+  std::memcpy(&four, p, 4);
+  return _mm256_set1_epi32(four);
+}
+
 // acc += four u8 * s8 products in each 32-bit lane, without VNNI. VPMADDUBSW would saturate; here codes and weights are
 // widened to 16 bits, even and odd bytes apart, and VPMADDWD adds pairs exactly. Widening costs two or three
 // instructions an operand and is shared by a row or a column of a tile.
@@ -29,7 +36,13 @@ struct DotMadd {
   };
   using Weights = Codes;
   static constexpr unsigned kTileRows = 4;
+  static constexpr bool kWidens = true;
 
+  // Four codes to all lanes, of bytes that are widened already: the even ones at p, the odd ones `odd` bytes after
+  // them.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Codes broadcast(const std::uint8_t* p, std::int64_t odd) {
+    return {broadcast_four(p), broadcast_four(p + odd)};
+  }
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Codes codes(__m256i bytes) {
     return {_mm256_and_si256(bytes, _mm256_set1_epi16(255)), _mm256_srli_epi16(bytes, 8)};
   }
@@ -47,6 +60,11 @@ struct DotAvxVnni {
   using Codes = __m256i;
   using Weights = __m256i;
   static constexpr unsigned kTileRows = 6;
+  static constexpr bool kWidens = false;
+
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Codes broadcast(const std::uint8_t* p, std::int64_t /*odd*/) {
+    return broadcast_four(p);
+  }
 
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Codes codes(__m256i bytes) { return bytes; }
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Weights weights(__m256i bytes) { return bytes; }
