@@ -62,7 +62,8 @@ class Loop {
 // sees the waiter.
 class Signal {
  public:
-  // How long a waiter spins: longer than the steps of a network that one thread does alone.
+  // How long a waiter spins: longer than the steps of a network that one thread does alone. It does not yield: threads
+  // that yield to one another stay on one processor while the next one idles.
   static constexpr std::chrono::microseconds kSpinTime{60};
 
   [[nodiscard]] std::uint32_t value() const noexcept { return value_.load(std::memory_order_acquire); }
