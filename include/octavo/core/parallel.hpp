@@ -29,9 +29,9 @@ inline int default_threads() {
 
 // Calls body(begin, end, part) for `parts` = min(threads, n) contiguous ranges that cover [0, n), part = 0.. in order
 // of begin; all have returned when this returns. threads < 1 counts as 1. The first exception (by part) is rethrown.
-// Parts may run at the same time, or one after the other where the machine has fewer processors; part 0 runs in the
-// caller. Any number of threads may call it at once: each has helpers of its own (team.hpp), made by its first loops
-// and kept until it ends. Inside a body, the parts of a further loop run one after the other.
+// Parts run at the same time where helpers are free, else in turn; the caller does part 0 first. Any number of threads
+// may call it at once: each has helpers of its own (team.hpp), made by its first loops and kept until it ends. Inside a
+// body, the parts of a further loop run one after the other.
 template <class Body>
 void parallel_for(std::int64_t n, int threads, Body&& body);
 
@@ -44,7 +44,7 @@ __attribute__((noinline)) inline void run_ranges(std::int64_t n, int threads, Ra
   if (parts == 1) return function(body, 0, n, 0);
   Loop loop(n, parts, function, body);
   if (loops_run_in_turn) {
-    loop.serve(0, 1);
+    loop.serve(0);
   } else {
     Team& team = own_team();
     loops_run_in_turn = true;

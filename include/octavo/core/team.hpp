@@ -25,21 +25,19 @@ namespace detail {
 // A loop body without its type, called for one contiguous range.
 using RangeFunction = void (*)(void* body, std::int64_t begin, std::int64_t end, int part);
 
-// One loop: `parts` ranges that cover [0, n). Lives in its caller until all have returned.
+// One loop: `parts` ranges that cover [0, n). Lives in its caller until all have returned. Each part is taken by one
+// member of the team: first its own, then those that nobody has begun.
 class Loop {
  public:
   Loop(std::int64_t n, int parts, RangeFunction function, void* body)
-      : n_(n), parts_(parts), function_(function), body_(body), failed_part_(parts) {}
+      : n_(n), parts_(parts), groups_(std::min(parts, 64)), function_(function), body_(body), failed_part_(parts) {}
 
-  // Runs the parts first, first + step, ...
-  void serve(int first, int step) noexcept {
-    for (int part = first; part < parts_; part += step) {
-      try {
-        function_(body_, n_ * part / parts_, n_ * (part + 1) / parts_, part);
-      } catch (...) {
-        const std::lock_guard lock(guard_);
-        if (part < failed_part_) error_ = std::current_exception(), failed_part_ = part;
-      }
+  void serve(int member) noexcept {
+    for (int i = 0; i < groups_; ++i) {
+      const int group = (member + i) % groups_;
+      const std::uint64_t bit = std::uint64_t{1} << group;
+      if ((taken_.load(std::memory_order_relaxed) & bit) != 0 || (taken_.fetch_or(bit) & bit) != 0) continue;
+      for (int part = parts_ * group / groups_; part < parts_ * (group + 1) / groups_; ++part) run(part);
     }
   }
   // The exception of the first part that failed, once all have returned.
@@ -48,52 +46,73 @@ class Loop {
   }
 
  private:
+  void run(int part) noexcept {
+    try {
+      function_(body_, n_ * part / parts_, n_ * (part + 1) / parts_, part);
+    } catch (...) {
+      const std::lock_guard lock(guard_);
+      if (part < failed_part_) error_ = std::current_exception(), failed_part_ = part;
+    }
+  }
+
   std::int64_t n_;
   int parts_;
+  int groups_;  // of parts that are taken together
   RangeFunction function_;
   void* body_;
-  std::mutex guard_;  // taken on failure only
+  std::atomic<std::uint64_t> taken_{0};  // a bit a group
+  std::mutex guard_;                     // taken on failure only
   std::exception_ptr error_;
   int failed_part_;
 };
 
-// A number that one side changes and another waits for, spinning at first, then asleep. The change and the look at
-// sleeping_ are sequentially consistent, as are their counterparts: either the waiter sees the change, or the changer
+// A value that one thread changes and another waits for, spinning at first, then asleep. The change and the look at
+// sleepers_ are sequentially consistent, as are their counterparts: either the waiter sees the change, or the changer
 // sees the waiter.
+template <class Value>
 class Signal {
  public:
-  // How long a waiter spins: longer than the steps of a network that one thread does alone. It does not yield: threads
-  // that yield to one another stay on one processor while the next one idles.
-  static constexpr std::chrono::microseconds kSpinTime{60};
+  // How long a waiter spins. Longer than the pauses inside a run, so that a network's layers find their threads awake
+  // and each on its processor; a thread that is woken often starts where the waker runs, and waits for it. (It does not
+  // yield: threads that yield to one another stay on one processor while the next one idles.)
+  static constexpr std::chrono::microseconds kSpinTime{5000};
 
-  [[nodiscard]] std::uint32_t value() const noexcept { return value_.load(std::memory_order_acquire); }
-  void add(std::uint32_t difference) {
-    value_.fetch_add(difference);
-    if (!sleeping_.load()) return;
-    { const std::lock_guard lock(mutex_); }  // the waiter holds it between its last look and its sleep
-    wake_.notify_one();
+  void set(Value value) {
+    value_.store(value);
+    wake();
   }
-  // Until ready(value). One waiter at a time.
-  template <class Ready>
-  void wait(Ready ready) {
-    if (spin(ready)) return;
-    std::unique_lock lock(mutex_);
-    sleeping_ = true;
-    wake_.wait(lock, [&] { return ready(value_.load()); });
-    sleeping_ = false;
+  // Whether the value was `from` and is now `to`.
+  bool replace(Value from, Value to) { return value_.compare_exchange_strong(from, to); }
+  // Until the value is, or is not, `value`; returns it.
+  Value wait_until(Value value) {
+    return wait([value](Value now) { return now == value; });
+  }
+  Value wait_while(Value value) {
+    return wait([value](Value now) { return now != value; });
   }
 
  private:
+  void wake() {
+    if (sleepers_.load() == 0) return;
+    { const std::lock_guard lock(mutex_); }  // a waiter holds it between its last look and its sleep
+    wake_.notify_all();
+  }
   template <class Ready>
-  [[nodiscard]] bool spin(Ready ready) const {
+  Value wait(Ready ready) {
     constexpr int looks = 100;
-    for (int i = 0; i < looks; ++i, relax())
-      if (ready(value())) return true;
-    const auto until = std::chrono::steady_clock::now() + kSpinTime;
-    while (std::chrono::steady_clock::now() < until)
+    auto until = std::chrono::steady_clock::time_point::max();
+    do {
       for (int i = 0; i < looks; ++i, relax())
-        if (ready(value())) return true;
-    return false;
+        if (const Value now = value_.load(std::memory_order_acquire); ready(now)) return now;
+      const auto time = std::chrono::steady_clock::now();
+      until = std::min(until, time + kSpinTime);
+      if (time >= until) break;
+    } while (true);
+    std::unique_lock lock(mutex_);
+    sleepers_.fetch_add(1);
+    wake_.wait(lock, [&] { return ready(value_.load()); });
+    sleepers_.fetch_sub(1);
+    return value_.load();
   }
   static void relax() noexcept {
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -103,8 +122,8 @@ class Signal {
 #endif
   }
 
-  alignas(64) std::atomic<std::uint32_t> value_{0};
-  std::atomic<bool> sleeping_{false};
+  alignas(64) std::atomic<Value> value_{};
+  std::atomic<int> sleepers_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
 };
@@ -119,33 +138,30 @@ class Team {
   Team& operator=(const Team&) = delete;
   ~Team() {
     for (const auto& helper : helpers_) {
-      helper->loop = nullptr;
-      helper->start.add(1);
+      helper->state.set(State::ending);
       helper->thread.join();
     }
   }
 
-  // Runs all parts in the caller and its helpers, more parts than threads in turn; returns when all have returned.
-  // Allocates only when it needs more helpers than ever before.
+  // Runs all parts in the caller and its helpers; returns when all have returned. A helper that is late is not waited
+  // for: the caller does its parts. Allocates only when it needs more helpers than ever before.
   void run(Loop& loop, int parts) {
     grow(parts - 1);
     const std::size_t helping = std::min(helpers_.size(), static_cast<std::size_t>(parts - 1));
-    const int members = static_cast<int>(helping) + 1;
-    left_.add(static_cast<std::uint32_t>(helping));
     for (std::size_t i = 0; i < helping; ++i) {
       helpers_[i]->loop = &loop;
-      helpers_[i]->members = members;
-      helpers_[i]->start.add(1);
+      helpers_[i]->state.set(State::called);
     }
-    loop.serve(0, members);
-    left_.wait([](std::uint32_t left) { return left == 0; });
+    loop.serve(0);
+    for (std::size_t i = 0; i < helping; ++i)
+      if (!helpers_[i]->state.replace(State::called, State::idle)) helpers_[i]->state.wait_until(State::idle);
   }
 
  private:
+  enum class State : int { idle, called, running, ending };
   struct Helper {
-    Signal start;          // counts the loops that it was given
-    Loop* loop = nullptr;  // written before `start`, read after it; none: the end
-    int members = 0;
+    Signal<State> state;
+    Loop* loop = nullptr;  // changed while idle, read while running
     std::thread thread;
   };
 
@@ -160,7 +176,7 @@ class Team {
       const int member = size() + 1;
       helpers_.reserve(helpers_.size() + 1);
       try {
-        helper->thread = std::thread([this, self = helper.get(), member] { help(*self, member); });
+        helper->thread = std::thread([self = helper.get(), member] { help(*self, member); });
       } catch (const std::system_error&) {
         return;
       }
@@ -168,17 +184,15 @@ class Team {
     }
   }
 
-  void help(Helper& self, int member) {
+  static void help(Helper& self, int member) {
     loops_run_in_turn = true;
-    for (std::uint32_t seen = 0;; ++seen) {
-      self.start.wait([seen](std::uint32_t now) { return now != seen; });
-      if (self.loop == nullptr) return;
-      self.loop->serve(member, self.members);
-      left_.add(~std::uint32_t{0});  // one less
+    while (self.state.wait_while(State::idle) != State::ending) {
+      if (!self.state.replace(State::called, State::running)) continue;  // called back
+      self.loop->serve(member);
+      self.state.set(State::idle);
     }
   }
 
-  Signal left_;  // helpers that have not finished the loop
   std::vector<std::unique_ptr<Helper>> helpers_;
   int limit_ = -1;  // not known yet
 };
