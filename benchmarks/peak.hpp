@@ -19,12 +19,12 @@
 
 namespace peak {
 
-#define OCTAVO_PEAK_24(X)                                                                                            \
-  X(2)                                                                                                               \
-  X(3)                                                                                                               \
-  X(4)                                                                                                               \
-  X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) \
-      X(25)
+#define OCTAVO_PEAK_24(X) \
+  X(2)                    \
+  X(3)                    \
+  X(4)                    \
+  X(5)                    \
+  X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25)
 #define OCTAVO_PEAK_14(X) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 #define OCTAVO_PEAK_MADD(product, sum) \
   "vpmaddwd %%ymm0,%%ymm1,%%ymm" #product "\nvpaddd %%ymm" #product ",%%ymm" #sum ",%%ymm" #sum "\n"
