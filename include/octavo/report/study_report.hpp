@@ -48,9 +48,12 @@ inline std::vector<std::pair<std::string, std::string>> facts(const Study& study
   if (!machine.system.empty()) built += ", " + machine.system;
   add("Built with", built);
   add("Network", study.network);
-  add("Dataset", data.name + ", " + std::to_string(data.classes.size()) + " classes: " + grouped(data.train) +
-                     " images to train, " + grouped(data.validation) + " to validate, " + grouped(data.test) +
-                     " to test (n)");
+  if (data.classes.empty())
+    add("Images", data.name + ", n = " + grouped(data.test));
+  else
+    add("Dataset", data.name + ", " + std::to_string(data.classes.size()) + " classes: " + grouped(data.train) +
+                       " images to train, " + grouped(data.validation) + " to validate, " + grouped(data.test) +
+                       " to test (n)");
   add("Input", data.input.to_string() + (data.preprocessing.empty() ? "" : ", " + data.preprocessing));
   add("Command", study.command);
   add("Date", study.date);
