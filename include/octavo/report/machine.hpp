@@ -25,7 +25,7 @@ struct Machine {
   double memory_gb = 0.0;  // 10^9 bytes
   std::string system;      // "Debian GNU/Linux 12 (bookworm)"
   std::string compiler;    // "g++ 12.2.0"
-  std::string threading;   // "OpenMP" or "std::thread"
+  std::string threading;   // "std::thread"
   std::string version;     // of Octavo
 };
 
@@ -71,11 +71,7 @@ inline Machine detect_machine(int threads = 0) {
   if (!memory.empty()) machine.memory_gb = std::stod(memory) * 1024.0 / 1e9;
   machine.system = detail::value_of_line("/etc/os-release", "PRETTY_NAME", '=');
   machine.compiler = detail::compiler_name();
-#if defined(_OPENMP)
-  machine.threading = "OpenMP";
-#else
   machine.threading = "std::thread";
-#endif
   machine.version = std::to_string(OCTAVO_VERSION_MAJOR) + "." + std::to_string(OCTAVO_VERSION_MINOR) + "." +
                     std::to_string(OCTAVO_VERSION_PATCH);
   return machine;
