@@ -7,9 +7,6 @@
 #include <octavo/io/pretrained.hpp>
 #include <octavo/octavo.hpp>
 #include <string>
-#if __has_include(<protozero/pbf_reader.hpp>)
-#include <octavo/io/onnx_pretrained.hpp>
-#endif
 #if __has_include(<hdf5.h>)
 #include <octavo/io/keras_h5.hpp>
 #endif
@@ -36,13 +33,6 @@ inline oc::nn::Graph build_network(const Options& options, std::int64_t classes)
 // layer_map.csv), ONNX, Keras' HDF5, safetensors, a folder of .npy files. True when batch norm was folded into the
 // kernels.
 inline bool load_backbone(oc::nn::Graph& graph, const std::string& path) {
-  if (path.ends_with(".onnx")) {
-#if __has_include(<protozero/pbf_reader.hpp>)
-    return oc::io::load_pretrained_onnx(graph, path).folded;
-#else
-    oc::fail("'", path, "': this program was built without protozero, so it reads no ONNX");
-#endif
-  }
   if (path.ends_with(".h5") || path.ends_with(".hdf5")) {
 #if __has_include(<hdf5.h>)
     oc::io::load_keras_h5(graph, path);
@@ -55,8 +45,7 @@ inline bool load_backbone(oc::nn::Graph& graph, const std::string& path) {
     oc::io::load_folded_weights(graph, path);
     return true;
   }
-  oc::io::load_pretrained(graph, path);
-  return false;
+  return oc::io::load_pretrained(graph, path).folded;
 }
 
 // Random weights, or the backbone's of `options.weights`. Where those have batch norm folded into the kernels, each

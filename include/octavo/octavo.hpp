@@ -19,6 +19,7 @@
 #include "io/c_source.hpp"
 #include "io/checkpoint.hpp"
 #include "io/npy.hpp"
+#include "io/pretrained.hpp"
 #include "io/program_graph.hpp"
 #include "io/tflite.hpp"
 #include "nn/executor.hpp"
@@ -54,6 +55,9 @@ using compress::dynamic_range;
 using compress::DynamicRangeOptions;
 using compress::export_float;
 using compress::quantize_model;
+using io::load_pretrained;
+using io::Pretrained;
+using io::PretrainedOptions;
 using nn::FakeQuantized;
 using nn::Graph;
 using nn::mobilenet_v2;

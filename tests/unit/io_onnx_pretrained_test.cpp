@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "octavo/io/onnx_pretrained.hpp"
+#include "octavo/io/pretrained.hpp"
 #include "octavo/nn/executor.hpp"
 
 using namespace octavo;
@@ -46,8 +46,8 @@ TEST_CASE("a graph that was written as ONNX gives its weights to another") {
   nn::Graph trained = network(1, 4, 3);
   io::save_onnx(trained, path);
   nn::Graph fresh = network(2, 4, 3);
-  const io::PretrainedOnnx loaded = io::load_pretrained_onnx(fresh, path, {.freeze = true});
-  CHECK(loaded.layers == 3);
+  const io::Pretrained loaded = io::load_pretrained(fresh, path, {.freeze = true});
+  CHECK(loaded.arrays == 3);
   CHECK(loaded.head);
   CHECK(loaded.folded);
   CHECK_FALSE(loaded.moved_padding);
@@ -56,10 +56,10 @@ TEST_CASE("a graph that was written as ONNX gives its weights to another") {
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(expected.data()[i] - found.data()[i]) < 1e-5F);
 
   nn::Graph more_classes = network(2, 4, 5);
-  CHECK_FALSE(io::load_pretrained_onnx(more_classes, path).head);
+  CHECK_FALSE(io::load_pretrained(more_classes, path).head);
   const auto message = [&](nn::Graph graph, const io::PretrainedOptions& options) {
     try {
-      io::load_pretrained_onnx(graph, path, options);
+      io::load_pretrained(graph, path, options);
     } catch (const Error& error) {
       return std::string(error.what());
     }

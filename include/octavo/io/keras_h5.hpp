@@ -16,7 +16,7 @@
 
 #include "../core/error.hpp"
 #include "../nn/graph.hpp"
-#include "pretrained.hpp"
+#include "pretrained_arrays.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {

@@ -14,26 +14,17 @@
 #include "../nn/layers/dense.hpp"
 #include "../nn/weighted.hpp"
 #include "onnx.hpp"
-#include "pretrained.hpp"
+#include "pretrained_arrays.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace io {
 
-// What load_pretrained_onnx found.
-struct PretrainedOnnx {
-  int layers = 0;              // convolutions, depthwise convolutions and dense layers that were filled
-  bool head = false;           // dense layers among them
-  bool folded = false;         // batch norm was folded into kernels: those of the model are set to do nothing until
-                               // train::unfold_batch_norm gives them statistics
-  bool moved_padding = false;  // see load_pretrained
-};
-
 // Fills `model` from an ONNX model whose convolutions have the same kernels in the same order. A batch norm layer takes
 // the one behind its convolution in the file, or the bias where the file's is folded. Dense layers are taken where all
 // of them fit. Throws, with the graph unchanged, and lists the layers that differ.
 template <class Lazy = void>
-PretrainedOnnx load_pretrained_onnx(nn::Graph& model, const std::string& path, const PretrainedOptions& options = {});
+Pretrained load_pretrained_onnx(nn::Graph& model, const std::string& path, const PretrainedOptions& options = {});
 
 namespace detail {
 
@@ -102,7 +93,7 @@ inline bool pads_in_front(const nn::Graph& graph) {
 }  // namespace detail
 
 template <class Lazy>
-PretrainedOnnx load_pretrained_onnx(nn::Graph& model, const std::string& path, const PretrainedOptions& options) {
+Pretrained load_pretrained_onnx(nn::Graph& model, const std::string& path, const PretrainedOptions& options) {
   nn::Graph source = load_onnx_graph<Lazy>(path);
   std::vector<detail::WeightedPart> from = detail::weighted_parts(source, true),
                                     to = detail::weighted_parts(model, false);
@@ -140,7 +131,8 @@ PretrainedOnnx load_pretrained_onnx(nn::Graph& model, const std::string& path, c
   };
   compare(from, to);
   std::string backbone = text;
-  PretrainedOnnx result;
+  Pretrained result;
+  result.family = "ONNX";
   result.head = compare(from_head, to_head) && !to_head.empty();
   if (!options.require_head) text = backbone;
   require(text.empty(), "'", path, "' does not fit '", model.name(), "': ", text);
@@ -150,7 +142,7 @@ PretrainedOnnx load_pretrained_onnx(nn::Graph& model, const std::string& path, c
       detail::copy_part(theirs[i], ours[i]);
       result.folded = result.folded || (theirs[i].norm == nullptr && ours[i].norm != nullptr);
       if (options.freeze) model.node(ours[i].node).frozen = true;
-      ++result.layers;
+      ++result.arrays;
     }
   };
   fill(from, to);
