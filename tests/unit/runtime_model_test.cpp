@@ -1,6 +1,7 @@
 // runtime/model.hpp: what a model computes, against plain loops, for every operator, batch and number of threads.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -150,6 +151,32 @@ TEST_CASE("model: run allocates nothing") {
     const long after = allocations;
     model.run(more_input, more);
     CHECK(allocations == after);
+  }
+}
+
+TEST_CASE("model: a batch whose activations exceed the cache passes through in pieces, with the same values") {
+  Net net("wide", DType::i8, Rounding::nearest_even_f32, 3);
+  net.quantized_input({1, 40, 40, 3});
+  net.conv("conv", 40, 40, 64, {.window = {3, 3, 1, 1, 1, 1, 1, 1}, .low = 0, .high = Net::kSix});
+  net.depthwise("depthwise", 20, 20, 64, {.window = {3, 3, 2, 2, 1, 1, 0, 0}});
+  net.mean("mean");
+  net.dequantize();
+  const Program program = net.finish();
+  constexpr std::size_t batch = 19;  // about 130 kB of activations an image
+  const std::vector<float> input = input_of_batch(program, batch, 4);
+  const std::size_t in_size = input.size() / batch;
+  for (const int threads : {1, 2}) {
+    const Model model(program, {.threads = threads, .max_batch = batch});
+    CHECK(model.info().arena_bytes < (std::size_t{2} << 20));
+    std::vector<float> together(64 * batch), alone(64);
+    const long before = allocations;
+    if (threads == 1) model.run(input, together);
+    CHECK(allocations == before);
+    model.run(input, together);
+    for (std::size_t i = 0; i < batch; ++i) {
+      model.run(std::span(input).subspan(i * in_size, in_size), alone);
+      CHECK(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(64 * i)));
+    }
   }
 }
 

@@ -27,6 +27,10 @@ struct ConstBuffer {
   ConstBuffer(std::span<const float> v) : ConstBuffer(DType::f32, v.data(), v.size()) {}        // NOLINT: a view
   ConstBuffer(std::span<const std::int8_t> v) : ConstBuffer(DType::i8, v.data(), v.size()) {}   // NOLINT
   ConstBuffer(std::span<const std::uint8_t> v) : ConstBuffer(DType::u8, v.data(), v.size()) {}  // NOLINT
+  // Values [first, first + count).
+  [[nodiscard]] ConstBuffer part(std::int64_t first, std::int64_t count) const {
+    return {dtype, static_cast<const std::byte*>(data) + first * element_bytes(dtype), static_cast<std::size_t>(count)};
+  }
 
  private:
   ConstBuffer(DType type, const void* values, std::size_t n)
@@ -40,6 +44,9 @@ struct Buffer {
   Buffer(std::span<float> v) : Buffer(DType::f32, v.data(), v.size()) {}        // NOLINT: a view
   Buffer(std::span<std::int8_t> v) : Buffer(DType::i8, v.data(), v.size()) {}   // NOLINT
   Buffer(std::span<std::uint8_t> v) : Buffer(DType::u8, v.data(), v.size()) {}  // NOLINT
+  [[nodiscard]] Buffer part(std::int64_t first, std::int64_t count) const {
+    return {dtype, static_cast<std::byte*>(data) + first * element_bytes(dtype), static_cast<std::size_t>(count)};
+  }
 
  private:
   Buffer(DType type, void* values, std::size_t n) : dtype(type), data(values), size(static_cast<std::int64_t>(n)) {}

@@ -168,11 +168,12 @@ inline Profile Model::profile(std::span<const ConstBuffer> inputs, int runs) con
   std::vector<double> totals;
   session.run(inputs, outputs);
   for (int run = 0; run < runs; ++run) {
+    for (std::vector<double>& of_step : times) of_step.push_back(0.0);
     const auto begin = Clock::now();
     session.run_with(inputs, outputs, [&](std::size_t s, const Step& step, const StepContext& context) {
       const auto start = Clock::now();
       step.kernel->run(context);
-      times[s].push_back(elapsed(start));
+      times[s].back() += elapsed(start);
     });
     totals.push_back(elapsed(begin));
   }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -26,7 +27,7 @@ class Session {
  public:
   // threads = 0: default_threads().
   Session(std::shared_ptr<const Prepared> prepared, int threads, std::int64_t max_batch)
-      : prepared_(std::move(prepared)) {
+      : prepared_(std::move(prepared)), at_once_(images_at_once(*prepared_)) {
     set_threads(threads);
     reserve(max_batch);
   }
@@ -51,7 +52,9 @@ class Session {
     run({inputs.begin(), inputs.size()}, {outputs.begin(), outputs.size()});
   }
 
-  // The same, with execute(index, step, context) in the place of each step.kernel->run(context): for measuring.
+  // The same, with execute(index, step, context) in the place of each step.kernel->run(context): for measuring. A large
+  // batch passes through all steps a few images at a time, so that their activations stay in the cache: a step is then
+  // executed several times.
   template <class Execute>
   void run_with(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs, Execute execute);
 
@@ -74,6 +77,17 @@ class Session {
   [[nodiscard]] int id_of(std::string_view name) const;
   [[nodiscard]] std::int64_t checked_batch(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs) const;
   [[nodiscard]] const std::byte* kept(int id) const;
+  // Images whose activations fit a core's cache, at least one; all, where values must remain or a model has several
+  // inputs or outputs.
+  [[nodiscard]] static std::int64_t images_at_once(const Prepared& p) {
+    if (p.options.keep_intermediates || p.program.inputs.size() != 1 || p.program.outputs.size() != 1)
+      return std::numeric_limits<std::int64_t>::max();
+    constexpr std::size_t cache = std::size_t{1} << 20;
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(cache / std::max<std::size_t>(p.plan.bytes, 1)));
+  }
+  template <class Execute>
+  void run_images(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs, std::int64_t batch,
+                  Execute& execute);
   void place_tensors(std::int64_t batch);
   // Lets a tensor live in the caller's memory for this run.
   void lend(int id, void* memory) { place_[static_cast<std::size_t>(root(id))] = static_cast<std::byte*>(memory); }
@@ -81,6 +95,7 @@ class Session {
 
   std::shared_ptr<const Prepared> prepared_;
   int threads_ = 1;
+  std::int64_t at_once_ = 1;   // images that pass through the steps together
   std::int64_t capacity_ = 0;  // images
   std::int64_t batch_ = 0;     // of the last run
   AlignedVector<std::byte> arena_;
@@ -89,7 +104,7 @@ class Session {
 
 inline void Session::reserve(std::int64_t batch) {
   require(batch >= 1, "batch: expected 1 or more images, found ", batch);
-  capacity_ = std::max(capacity_, batch);
+  capacity_ = std::max(capacity_, std::min(batch, at_once_));
   std::size_t scratch = 0;
   for (const Step& step : prepared_->steps) scratch = std::max(scratch, step.kernel->scratch_bytes(threads_));
   const std::size_t activations = prepared_->plan.bytes * static_cast<std::size_t>(capacity_);
@@ -133,9 +148,22 @@ inline std::int64_t Session::checked_batch(std::span<const ConstBuffer> inputs, 
 
 template <class Execute>
 void Session::run_with(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs, Execute execute) {
-  const Prepared& p = *prepared_;
   const std::int64_t batch = checked_batch(inputs, outputs);
-  if (batch > capacity_) reserve(batch);
+  if (std::min(batch, at_once_) > capacity_) reserve(batch);
+  if (batch <= at_once_) return run_images(inputs, outputs, batch, execute);
+  const std::int64_t in_size = inputs[0].size / batch, out_size = outputs[0].size / batch;
+  for (std::int64_t image = 0; image < batch; image += at_once_) {
+    const std::int64_t count = std::min(at_once_, batch - image);
+    const ConstBuffer in = inputs[0].part(image * in_size, count * in_size);
+    const Buffer out = outputs[0].part(image * out_size, count * out_size);
+    run_images({&in, 1}, {&out, 1}, count, execute);
+  }
+}
+
+template <class Execute>
+void Session::run_images(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs, std::int64_t batch,
+                         Execute& execute) {
+  const Prepared& p = *prepared_;
   place_tensors(batch);
   // Buffers whose bytes are the model's are used in place; outputs first, so that inputs that share memory with an
   // output (through reshape) are copied from.
