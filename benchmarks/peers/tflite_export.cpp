@@ -14,8 +14,7 @@ namespace {
 
 void run(const std::string& data, const std::string& out) {
   std::filesystem::create_directories(out);
-  const oc::Splits weeds =
-      oc::deepweeds(data + "/deepweeds", {.size = 96, .range = oc::PixelRange::minus_one_to_one});
+  const oc::Splits weeds = oc::deepweeds(data + "/deepweeds", {.size = 96, .range = oc::PixelRange::minus_one_to_one});
   const oc::Dataset photos = oc::take(weeds.train, 600);
   oc::nn::Graph model = oc::mobilenet_v2({.input = {96, 96, 3},
                                           .alpha = 0.35,

@@ -85,14 +85,14 @@ class Text {
 
   // {extents}, {steps} of six axes, the last ones used.
   [[nodiscard]] static std::string view(const Shape& extents, const std::vector<std::int64_t>& steps) {
-    std::string first;
-    std::string second;
+    std::string first("{");
+    std::string second("{");
     for (std::size_t i = 0; i < Shape::kMaxRank; ++i) {
       const std::size_t unused = Shape::kMaxRank - extents.rank();
-      first += (i == 0 ? "" : ", ") + (i < unused ? std::string("1") : number(extents[i - unused]));
-      second += (i == 0 ? "" : ", ") + (i < unused ? std::string("0") : number(steps[i - unused]));
+      first.append(i == 0 ? "" : ", ").append(i < unused ? std::string("1") : number(extents[i - unused]));
+      second.append(i == 0 ? "" : ", ").append(i < unused ? std::string("0") : number(steps[i - unused]));
     }
-    return "{" + first + "}, {" + second + "}";
+    return first.append("}, ").append(second).append("}");
   }
   [[nodiscard]] static std::string spread_view(const Shape& shape, const Shape& out) {
     std::vector<std::int64_t> steps(out.rank(), 0);

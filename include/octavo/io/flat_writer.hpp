@@ -16,7 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "../core/aligned.hpp"
 #include "../core/error.hpp"
 
 namespace octavo {
@@ -113,7 +112,7 @@ class FlatWriter {
     bytes_.push_back(0);
   }
 
-  [[nodiscard]] const AlignedVector<std::uint8_t>& bytes() const noexcept { return bytes_; }
+  [[nodiscard]] const std::vector<std::uint8_t>& bytes() const noexcept { return bytes_; }
 
  private:
   template <class Value>
@@ -143,7 +142,7 @@ class FlatWriter {
     store(from, static_cast<std::uint32_t>(to - from));
   }
 
-  AlignedVector<std::uint8_t> bytes_;
+  std::vector<std::uint8_t> bytes_;
 };
 
 }  // namespace io

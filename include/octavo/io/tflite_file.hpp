@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/aligned.hpp"
 #include "../version.hpp"
 #include "flat_writer.hpp"
 #include "tflite_schema.hpp"
@@ -79,7 +80,7 @@ class FileWriter {
                                                             std::to_string(OCTAVO_VERSION_PATCH));
     subgraph(writer_.references(model.slot(ModelField::subgraphs), 1));
     buffers(model.slot(ModelField::buffers));
-    return writer_.bytes();
+    return {writer_.bytes().begin(), writer_.bytes().end()};
   }
 
  private:

@@ -118,7 +118,7 @@ class Importer {
     for (std::size_t i = 0; i < std::min<std::size_t>(ids.size(), 8); ++i) {
       const bool known = ids[i] >= 0 && static_cast<std::size_t>(ids[i]) < tensors_.size();
       text += i == 0 ? "" : ", ";
-      text += known ? "'" + tensors_.at(ids[i]).name + "'" : "none";
+      text += known ? std::string("'").append(tensors_.at(ids[i]).name).append("'") : std::string("none");
     }
     return ids.size() > 8 ? text + ", ..." : text;
   }

@@ -126,7 +126,7 @@ class TensorReader {
     budget_.take(4 * (found.size() + 64));
     std::string name = found.empty() ? "tensor_" + std::to_string(index) : std::string(found);
     if (!names_.insert(name).second) {
-      name += "#" + std::to_string(index);
+      name.append("#").append(std::to_string(index));
       require(names_.insert(name).second, "two tensors are called '", name, "'");
     }
     return name;
