@@ -93,6 +93,10 @@ class Signal {
 
  private:
   void wake() {
+#if defined(__aarch64__)
+    // The language asks for none. An emulator of a weaker order than it promises must not lose a wake-up either.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
     if (sleepers_.load() == 0) return;
     { const std::lock_guard lock(mutex_); }  // a waiter holds it between its last look and its sleep
     wake_.notify_all();
