@@ -118,7 +118,7 @@ class Writer : private Text {
   [[nodiscard]] std::string to(const Op& op) const { return memory(op.outputs[0], false); }
 
   std::string constant(int id) {
-    const std::string name = "t" + number(id);
+    const std::string name = std::string("t").append(number(id));
     if (!written_.insert(id).second) return prefix_ + "_" + name;
     return array<std::int8_t>("int8_t", name, runtime::constant_values<std::int8_t>(info(id)));
   }
@@ -135,7 +135,7 @@ class Writer : private Text {
   }
 
   void write(const Op& op, std::size_t index) {
-    const std::string name = "op" + number(index);
+    const std::string name = std::string("op").append(number(index));
     const TensorInfo& in = input_of(p_, op, 0);
     const TensorInfo& out = output_of(p_, op);
     calls_ +=
@@ -236,20 +236,20 @@ class Writer : private Text {
                                 s.max,
                                 static_cast<std::int64_t>(s.shift.size())});
     const std::vector<std::int8_t> codes = runtime::weight_codes(weights);
-    members += ", " + array<std::int8_t>("int8_t", name + "_weights", codes);
-    members += op.inputs[2] < 0
-                   ? std::string(", 0")
-                   : ", " + array<std::int32_t>("int32_t", name + "_bias", runtime::bias_values<std::int32_t>(p_, op));
+    members += std::string(", ") + array<std::int8_t>("int8_t", name + "_weights", codes);
+    members += op.inputs[2] < 0 ? std::string(", 0")
+                                : std::string(", ").append(array<std::int32_t>(
+                                      "int32_t", name + "_bias", runtime::bias_values<std::int32_t>(p_, op)));
     if (runtime::requantizes_in_double(p_, op)) {
       std::vector<double> scale;
       for (const float weight : weights.quantization.scale)
         scale.push_back(
             requantization_multiplier(grid_of(input_of(p_, op, 0)).scale, weight, grid_of(output_of(p_, op)).scale));
-      members += ", 0, 0, " + array<double>("double", name + "_scale", scale);
+      members += std::string(", 0, 0, ") + array<double>("double", name + "_scale", scale);
     } else {
-      members += ", " + array<std::int32_t>("int32_t", name + "_multiplier", s.multiplier);
+      members += std::string(", ") + array<std::int32_t>("int32_t", name + "_multiplier", s.multiplier);
       const std::vector<std::int8_t> shift(s.shift.begin(), s.shift.end());
-      members += ", " + array<std::int8_t>("int8_t", name + "_shift", shift) + ", 0";
+      members += std::string(", ") + array<std::int8_t>("int8_t", name + "_shift", shift) + ", 0";
     }
     call("convolution", structure("convolution_t", name, members) + ", " + from(op.inputs[0]) + ", " + to(op));
   }
@@ -356,9 +356,12 @@ class Writer : private Text {
   [[nodiscard]] std::string signature() const {
     std::string text = "void " + prefix_ + "_run(";
     for (std::size_t i = 0; i < p_.inputs.size(); ++i)
-      text += (i == 0 ? "const " : ", const ") + c_type(info(p_.inputs[i]).dtype) + "* input" + number(i);
+      text.append(i == 0 ? "const " : ", const ")
+          .append(c_type(info(p_.inputs[i]).dtype))
+          .append("* input")
+          .append(number(i));
     for (std::size_t i = 0; i < p_.outputs.size(); ++i)
-      text += ", " + c_type(info(p_.outputs[i]).dtype) + "* output" + number(i);
+      text.append(", ").append(c_type(info(p_.outputs[i]).dtype)).append("* output").append(number(i));
     return text + ")";
   }
 

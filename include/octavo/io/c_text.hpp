@@ -71,11 +71,11 @@ class Text {
   }
   std::string structure(const std::string& type, const std::string& name, const std::string& members) {
     data_ += "\nstatic const " + prefix_ + "_" + type + " " + prefix_ + "_" + name + " = {" + members + "};\n";
-    return "&" + prefix_ + "_" + name;
+    return std::string("&").append(prefix_).append("_").append(name);
   }
   [[nodiscard]] static std::string list(std::initializer_list<std::int64_t> values) {
     std::string text;
-    for (const std::int64_t value : values) text += (text.empty() ? "" : ", ") + number(value);
+    for (const std::int64_t value : values) text.append(text.empty() ? "" : ", ").append(number(value));
     return text;
   }
 
@@ -102,7 +102,7 @@ class Text {
       if (extent != 1) steps[out.rank() - behind] = step;
       step *= extent;
     }
-    return "{" + view(out, steps) + "}";
+    return std::string("{").append(view(out, steps)).append("}");
   }
 
   // Tables are indexed by a code's byte; CodeMap's by stored codes (int8: plus 128).
