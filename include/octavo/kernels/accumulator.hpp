@@ -27,6 +27,17 @@ struct WeightSums {
   std::int64_t negative = 0;  // sum of the negative ones, <= 0
 
   void add(std::int8_t weight) noexcept { (weight > 0 ? positive : negative) += weight; }
+  // `n` weights in a row, n < 2^24. (Without a branch: the signs of weights cannot be foretold.)
+  void add(const std::int8_t* weights, std::int64_t n) noexcept {
+    std::int32_t sum = 0, magnitude = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int32_t weight = weights[i];
+      sum += weight;
+      magnitude += weight < 0 ? -weight : weight;
+    }
+    positive += (magnitude + sum) / 2;
+    negative += (sum - magnitude) / 2;
+  }
   [[nodiscard]] std::int64_t total() const noexcept { return positive + negative; }
   [[nodiscard]] std::int64_t absolute() const noexcept { return positive - negative; }
 };

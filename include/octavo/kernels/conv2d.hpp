@@ -6,6 +6,7 @@
 #ifndef OCTAVO_KERNELS_CONV2D_HPP_
 #define OCTAVO_KERNELS_CONV2D_HPP_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,7 +36,9 @@ inline std::vector<std::int64_t> fold_starts(std::string_view what, std::span<co
   const std::int64_t length = static_cast<std::int64_t>(weights.size()) / channels;
   for (std::int64_t c = 0; c < channels; ++c) {
     WeightSums sums;
-    for (std::int64_t k = 0; k < length; ++k) sums.add(weights[static_cast<std::size_t>(c * length + k)]);
+    constexpr std::int64_t most = 1 << 20;
+    for (std::int64_t k = 0; k < length; k += most)
+      sums.add(weights.data() + c * length + k, std::min(most, length - k));
     const AccumulatorBound bound =
         prove_accumulator(what, c, sums, bias.empty() ? 0 : bias[static_cast<std::size_t>(c)], input_zero_point);
     starts[static_cast<std::size_t>(c / per_group * lanes + c % per_group)] = bound.start;

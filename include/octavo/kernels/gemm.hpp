@@ -32,12 +32,12 @@ class PackedWeights {
       : segments_(segments), quads_(round_up(length, 4) / 4) {
     data_.assign(static_cast<std::size_t>(round_up(channels, kLanes) * segments * quads_ * 4), 0);
     for (std::int64_t c = 0; c < channels; ++c)
-      for (std::int64_t s = 0; s < segments; ++s)
-        for (std::int64_t k = 0; k < length; ++k) {
-          const std::int64_t quad = (c / kLanes * segments + s) * quads_ + k / 4;
-          data_[static_cast<std::size_t>(quad * kLanes * 4 + c % kLanes * 4 + k % 4)] =
-              weights[(c * segments + s) * length + k];
-        }
+      for (std::int64_t s = 0; s < segments; ++s) {
+        std::int8_t* to = data_.data() + ((c / kLanes * segments + s) * quads_ * kLanes + c % kLanes) * 4;
+        std::int64_t k = 0;
+        for (; k + 4 <= length; k += 4, weights += 4, to += 4 * kLanes) std::memcpy(to, weights, 4);
+        for (; k < length; ++k) *to++ = *weights++;
+      }
   }
   [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
   [[nodiscard]] std::int64_t quads() const noexcept { return quads_; }
