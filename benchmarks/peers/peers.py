@@ -35,13 +35,14 @@ def photo_batch(folder, count):
 
 
 def timed(run, runs):
-    """The median of `runs` runs in ms, after three to warm up."""
+    """The median of `runs` runs in ms, after a fifth of them and five to warm up, as `octavo bench` does it."""
+    warm = runs // 5 + 5
     times = []
-    for i in range(runs + 3):
+    for _ in range(runs + warm):
         start = time.perf_counter()
         run()
         times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times[3:])
+    return statistics.median(times[warm:])
 
 
 class Octavo:
@@ -284,8 +285,8 @@ def main():
     parser.add_argument("--photos", required=True, help="for agreement, and for the peers' own calibration")
     parser.add_argument("--tflite", nargs="*", default=[], help="further .tflite models for LiteRT")
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, os.cpu_count()}))
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--runs", type=int, default=10, help="of each round")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--runs", type=int, default=50, help="of each round")
     parser.add_argument("--images", type=int, default=100, help="photos for agreement")
     parser.add_argument("--out", default="peers.json")
     arguments = parser.parse_args()

@@ -269,7 +269,7 @@ class Bench : public Command {
     add_model(command, model_);
     command.add_option("--threads", threads_, "0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
     command.add_option("--batch", batch_, "images a run")->capture_default_str()->check(CLI::PositiveNumber);
-    command.add_option("--runs", runs_, "timed runs, after a tenth of them to warm up")
+    command.add_option("--runs", runs_, "timed runs, after a fifth of them and five to warm up")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
     command.add_flag("--profile", profile_, "where the time goes, layer by layer");
@@ -293,7 +293,7 @@ class Bench : public Command {
       out.emplace_back(static_cast<std::size_t>(model.output(i).shape.size() * batch_));
     for (const std::vector<float>& values : in) inputs.emplace_back(std::span<const float>(values));
     for (std::vector<float>& values : out) outputs.emplace_back(std::span<float>(values));
-    for (int i = 0; i < runs_ / 10 + 1; ++i) model.run(inputs, outputs);
+    for (int i = 0; i < runs_ / 5 + 5; ++i) model.run(inputs, outputs);
     std::vector<double> times;
     for (int i = 0; i < runs_; ++i) {
       const auto start = Clock::now();
