@@ -6,7 +6,6 @@
 #include <locale>
 #include <map>
 #include <sstream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -9,7 +9,6 @@
 #include <iostream>
 #include <ostream>
 #include <sstream>
-#include <sstream>
 #include <string>
 #if __has_include(<unistd.h>)
 #include <unistd.h>

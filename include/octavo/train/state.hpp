@@ -7,7 +7,6 @@
 #include <map>
 #include <span>
 #include <sstream>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>

@@ -33,8 +33,8 @@ void add(const Code* a, const Code* b, Code* out, std::int64_t n, const AddStage
           multiply_by_quantized_multiplier(from_a * (1 << s.left_shift), s.multiplier_a, s.rounding);
       const std::int32_t scaled_b =
           multiply_by_quantized_multiplier(from_b * (1 << s.left_shift), s.multiplier_b, s.rounding);
-      out[i] = static_cast<Code>(
-          requantize_fixed_point(scaled_a + (s.subtract ? -scaled_b : scaled_b), s.multiplier, s.rounding, s.zero_point, {s.min, s.max}));
+      out[i] = static_cast<Code>(requantize_fixed_point(scaled_a + (s.subtract ? -scaled_b : scaled_b), s.multiplier,
+                                                        s.rounding, s.zero_point, {s.min, s.max}));
     }
   }
 }
