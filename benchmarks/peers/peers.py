@@ -242,6 +242,8 @@ def contestants(arguments, photos):
             print(f"peers: ONNX Runtime's quantizer is not there ({missing})")
     if (models / "float.ncnn.param").exists():
         rows.append(("ncnn", "float.ncnn.param", "float32", "", lambda t, f=models: Ncnn(f, t)))
+    else:
+        print(f"peers: no {models / 'float.ncnn.param'} (pnnx makes it of float.onnx); ncnn goes without it")
     return rows
 
 
