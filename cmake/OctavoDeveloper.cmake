@@ -13,6 +13,9 @@ add_library(octavo_warnings INTERFACE)
 target_compile_options(octavo_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
                                                  $<$<BOOL:${OCTAVO_WERROR}>:-Werror>)
 
+target_link_libraries(octavo_compiled_runtime PRIVATE octavo_warnings)
+target_link_libraries(octavo_compiled PRIVATE octavo_warnings)
+
 if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(OCTAVO_CCACHE ccache)
   mark_as_advanced(OCTAVO_CCACHE)

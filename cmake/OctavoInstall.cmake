@@ -34,6 +34,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/octavoConfigVersion.cmak
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/octavoConfig.cmake" "${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake"
               "${CMAKE_CURRENT_LIST_DIR}/Findstb.cmake" "${CMAKE_CURRENT_LIST_DIR}/Findprotozero.cmake"
-        "${CMAKE_CURRENT_LIST_DIR}/Findlibhdf5.cmake"
+        "${CMAKE_CURRENT_LIST_DIR}/Findlibhdf5.cmake" "${CMAKE_CURRENT_LIST_DIR}/OctavoCompiled.cmake"
         DESTINATION ${_octavo_package_dir})
+install(DIRECTORY "${CMAKE_CURRENT_LIST_DIR}/compiled" DESTINATION ${_octavo_package_dir})
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -61,4 +61,16 @@
 #endif
 #define OCTAVO_ABI_TAG OCTAVO_DETAIL_PASTE(v0_1, OCTAVO_DETAIL_SIMD, OCTAVO_DETAIL_BASELINE, OCTAVO_DETAIL_THREADS)
 
+// Entry points are templates on a type `Lazy` that nobody names: a file compiles only what it calls. A program of many
+// files can compile them once for all instead, with the target octavo::compiled: where OCTAVO_COMPILED is defined, an
+// OCTAVO_ENTRY(<signature>) at the end of a header says that this function's code is elsewhere, and *_impl.hpp are not
+// read. compile_here.hpp is for the files that are elsewhere.
+#if defined(OCTAVO_COMPILED)
+#define OCTAVO_BODIES 0
+#define OCTAVO_ENTRY(...) extern template __VA_ARGS__
+#else
+#define OCTAVO_BODIES 1
+#define OCTAVO_ENTRY(...) static_assert(true)
+#endif
+
 #endif  // OCTAVO_CONFIG_HPP_

@@ -5,6 +5,8 @@
 
 #include "octavo/compress/calibrate.hpp"
 #include "octavo/compress/convert.hpp"
+#include "octavo/io/file.hpp"
+#include "octavo/io/json.hpp"
 #include "octavo/io/manifest.hpp"
 #include "octavo/nn/models/mobilenet_v2.hpp"
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "octavo/core/rng.hpp"
+#include "octavo/io/manifest_impl.hpp"
 #include "octavo/runtime.hpp"
 #include "runtime_nets.hpp"
 

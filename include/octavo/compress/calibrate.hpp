@@ -92,8 +92,9 @@ inline void adapt_batch_norm(nn::Graph& graph, const Dataset& images, const Cali
 }  // namespace detail
 
 // The same with images of a dataset.
-[[nodiscard]] inline nn::Graph calibrate(const nn::Graph& graph, const Dataset& images,
-                                         const CalibrationOptions& options = {}) {
+template <class Lazy = void>
+[[nodiscard]] nn::Graph calibrate(const nn::Graph& graph, const Dataset& images,
+                                  const CalibrationOptions& options = {}) {
   const std::int64_t size = images.size(), wanted = std::min(options.images, size);
   require(wanted >= 1 && options.batch_size >= 1,
           "calibrate: expected at least one image and a batch size of at least 1, "
@@ -117,5 +118,8 @@ inline void adapt_batch_norm(nn::Graph& graph, const Dataset& images, const Cali
 }  // namespace compress
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::nn::Graph octavo::compress::calibrate<void>(const octavo::nn::Graph&, const octavo::Dataset&,
+                                                                 const octavo::compress::CalibrationOptions&));
 
 #endif  // OCTAVO_COMPRESS_CALIBRATE_HPP_

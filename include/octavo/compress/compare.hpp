@@ -54,8 +54,9 @@ struct Comparison {
 // more on the reference's own input. The reference is the graph that the program was converted from: with fake-quant
 // layers (QAT, calibrate) each operator agrees with it to one step; a float graph shows the full loss. Throws when the
 // graph's and the program's inputs or outputs differ.
-[[nodiscard]] inline Comparison compare(nn::Graph& reference, const runtime::Program& program, const Tensor& batch,
-                                        int threads = default_threads());
+template <class Lazy = void>
+[[nodiscard]] Comparison compare(nn::Graph& reference, const runtime::Program& program, const Tensor& batch,
+                                 int threads = default_threads());
 
 // 10 log10(sum r^2 / sum (r - q)^2).
 [[nodiscard]] inline double sqnr_db(std::span<const float> reference, std::span<const float> quantized) {
@@ -192,7 +193,8 @@ class Comparer {
 
 }  // namespace detail
 
-inline Comparison compare(nn::Graph& reference, const runtime::Program& program, const Tensor& batch, int threads) {
+template <class Lazy>
+Comparison compare(nn::Graph& reference, const runtime::Program& program, const Tensor& batch, int threads) {
   return detail::Comparer(reference, program, batch, threads).run();
 }
 
@@ -213,5 +215,9 @@ inline std::string Comparison::to_table() const {
 }  // namespace compress
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::compress::Comparison octavo::compress::compare<void>(octavo::nn::Graph&,
+                                                                          const octavo::runtime::Program&,
+                                                                          const octavo::Tensor&, int));
 
 #endif  // OCTAVO_COMPRESS_COMPARE_HPP_

@@ -30,7 +30,8 @@ struct ConvertOptions {
 // border. Kernel codes are those that fake-quantization gave in the last pass. A graph without activation grids
 // (Scheme::weights_only) becomes a dynamic-range program. Throws Error with the layer's name when a grid is missing or
 // an accumulator could leave 32 bits.
-[[nodiscard]] inline runtime::Program convert(const nn::Graph& graph, const ConvertOptions& options = {});
+template <class Lazy = void>
+[[nodiscard]] runtime::Program convert(const nn::Graph& graph, const ConvertOptions& options = {});
 
 // A kernel as stored: codes, their grids, and the bias that goes with them.
 struct QuantizedKernel {
@@ -221,7 +222,8 @@ inline QuantizedKernel quantize_kernel(const nn::Graph& graph, const FoldedOp& f
   return result;
 }
 
-inline runtime::Program convert(const nn::Graph& graph, const ConvertOptions& options) {
+template <class Lazy>
+runtime::Program convert(const nn::Graph& graph, const ConvertOptions& options) {
   require(graph.quantized(), "graph '", graph.name(),
           "' is not quantization-aware: call quantize_model or calibrate first");
   if (graph.find("quantize_layer") >= 0) return detail::Converter(graph, options).run();
@@ -234,5 +236,8 @@ inline runtime::Program convert(const nn::Graph& graph, const ConvertOptions& op
 }  // namespace compress
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::runtime::Program octavo::compress::convert<void>(const octavo::nn::Graph&,
+                                                                      const octavo::compress::ConvertOptions&));
 
 #endif  // OCTAVO_COMPRESS_CONVERT_HPP_

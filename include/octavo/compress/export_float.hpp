@@ -18,7 +18,8 @@ namespace compress {
 
 // The graph in inference mode, batch norm folded, activations and padding fused, all float32. A quantization-aware
 // graph is exported as the float network inside it.
-[[nodiscard]] inline runtime::Program export_float(const nn::Graph& graph);
+template <class Lazy = void>
+[[nodiscard]] runtime::Program export_float(const nn::Graph& graph);
 
 struct DynamicRangeOptions {
   bool per_channel = true;               // false: one scale a kernel, as converters did in 2020 (shows the collapse)
@@ -27,7 +28,8 @@ struct DynamicRangeOptions {
 
 // Post-training dynamic range quantization: kernels int8, symmetric in [-127, 127], biases and activations float32. At
 // run time each input is quantized to 8 bits image by image (quantization.md A.4).
-[[nodiscard]] inline runtime::Program dynamic_range(const nn::Graph& graph, const DynamicRangeOptions& options = {});
+template <class Lazy = void>
+[[nodiscard]] runtime::Program dynamic_range(const nn::Graph& graph, const DynamicRangeOptions& options = {});
 
 // The program's view of quantization parameters.
 [[nodiscard]] inline runtime::Quantization to_quantization(const QuantParams& params, std::size_t rank) {
@@ -75,11 +77,13 @@ inline runtime::Program write_float_program(const nn::Graph& graph, const Kernel
 
 }  // namespace detail
 
-inline runtime::Program export_float(const nn::Graph& graph) {
+template <class Lazy>
+runtime::Program export_float(const nn::Graph& graph) {
   return detail::write_float_program(graph, detail::write_float_kernel);
 }
 
-inline runtime::Program dynamic_range(const nn::Graph& graph, const DynamicRangeOptions& options) {
+template <class Lazy>
+runtime::Program dynamic_range(const nn::Graph& graph, const DynamicRangeOptions& options) {
   const auto write_kernel = [&](ProgramWriter& writer, const FoldedOp& folded, std::span<const float> kernel) {
     if (static_cast<std::int64_t>(kernel.size()) < options.minimum_elements)
       return detail::write_float_kernel(writer, folded, kernel);
@@ -99,5 +103,9 @@ inline runtime::Program dynamic_range(const nn::Graph& graph, const DynamicRange
 }  // namespace compress
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::runtime::Program octavo::compress::export_float<void>(const octavo::nn::Graph&));
+OCTAVO_ENTRY(octavo::runtime::Program octavo::compress::dynamic_range<void>(
+    const octavo::nn::Graph&, const octavo::compress::DynamicRangeOptions&));
 
 #endif  // OCTAVO_COMPRESS_EXPORT_FLOAT_HPP_

@@ -19,7 +19,8 @@ namespace compress {
 // each activation that the int8 model will store is fake-quantized, and, if the scheme says so, batch norm folding is
 // simulated. What is frozen stays frozen. Its ranges come from training, or from calibrate(). Throws when the graph is
 // quantization-aware already.
-[[nodiscard]] inline nn::Graph quantize_model(const nn::Graph& graph, const Scheme& scheme = Scheme::octavo()) {
+template <class Lazy = void>
+[[nodiscard]] nn::Graph quantize_model(const nn::Graph& graph, const Scheme& scheme = Scheme::octavo()) {
   require(!graph.quantized(), "graph '", graph.name(), "' is quantization-aware already");
   scheme.validate();
   const auto readers = graph.consumers();
@@ -74,5 +75,7 @@ void for_each_output_quantizer(nn::Graph& graph, Body&& body) {
 }  // namespace compress
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::nn::Graph octavo::compress::quantize_model<void>(const octavo::nn::Graph&, const octavo::Scheme&));
 
 #endif  // OCTAVO_COMPRESS_QUANTIZE_MODEL_HPP_

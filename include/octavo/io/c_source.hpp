@@ -20,6 +20,7 @@
 #include "../kernels/softmax_stage.hpp"
 #include "../runtime/memory_plan.hpp"
 #include "../runtime/model.hpp"
+#include "../runtime/validate.hpp"
 #include "c_kernels.hpp"
 #include "c_text.hpp"
 #include "file.hpp"
@@ -428,5 +429,7 @@ using io::export_c;
 
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::io::CSourceSize octavo::io::export_c<void>(const octavo::runtime::Program&, const std::string&));
 
 #endif  // OCTAVO_IO_C_SOURCE_HPP_

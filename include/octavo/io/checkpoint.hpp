@@ -37,11 +37,13 @@ inline constexpr std::string_view kWeightsFormat = "octavo.weights";
 inline constexpr std::int64_t kCheckpointVersion = 1;
 
 // Writes atomically: a checkpoint is whole, or the old one is still there.
+template <class Lazy = void>
 void save_checkpoint(const std::string& path, nn::Graph& model, const train::TrainingState& state);
 
 // Puts the model's part into `model`, a graph of the same layers, and gives the rest, for FitOptions::resume. Throws,
 // with the graph unchanged, when the file is none of ours, of a newer version, or does not fit; all missing, surplus
 // and mis-shaped parameters stand in one Error.
+template <class Lazy = void>
 [[nodiscard]] train::TrainingState load_checkpoint(const std::string& path, nn::Graph& model);
 
 // For FitOptions::on_epoch_end: saves at the end of each epoch.
@@ -50,6 +52,7 @@ void save_checkpoint(const std::string& path, nn::Graph& model, const train::Tra
 }
 
 // All parameters under their names, nothing else.
+template <class Lazy = void>
 void save_weights(const std::string& path, nn::Graph& model);
 
 struct LoadWeightsOptions {
@@ -58,6 +61,7 @@ struct LoadWeightsOptions {
 };
 // The parameters of a weights file, a checkpoint or any safetensors file, by name; other types than F32 are converted.
 // Throws, with the graph unchanged, and lists all differences.
+template <class Lazy = void>
 void load_weights(const std::string& path, nn::Graph& model, const LoadWeightsOptions& options = {});
 
 namespace detail {
@@ -215,7 +219,8 @@ inline void require_whole(const SafeTensors& file, const std::string& path) {
 
 }  // namespace detail
 
-inline void save_checkpoint(const std::string& path, nn::Graph& model, const train::TrainingState& state) {
+template <class Lazy>
+void save_checkpoint(const std::string& path, nn::Graph& model, const train::TrainingState& state) {
   detail::ArrayWriter writer;
   const train::ModelState model_state = train::model_state(model);
   detail::add_model(writer, model_state, "", "@numbers/");
@@ -236,7 +241,8 @@ inline void save_checkpoint(const std::string& path, nn::Graph& model, const tra
   writer.write(path, kCheckpointFormat);
 }
 
-inline train::TrainingState load_checkpoint(const std::string& path, nn::Graph& model) {
+template <class Lazy>
+train::TrainingState load_checkpoint(const std::string& path, nn::Graph& model) {
   const SafeTensors file = read_safetensors(path);
   const std::string format = detail::metadata_of(file, "format");
   require(format == kCheckpointFormat, "'", path, "': expected format ", kCheckpointFormat, ", found ", format);
@@ -252,13 +258,15 @@ inline train::TrainingState load_checkpoint(const std::string& path, nn::Graph& 
   return std::move(parts.state);
 }
 
-inline void save_weights(const std::string& path, nn::Graph& model) {
+template <class Lazy>
+void save_weights(const std::string& path, nn::Graph& model) {
   detail::ArrayWriter writer;
   for (const nn::NamedParameter& one : model.parameters()) writer.add_floats(one.name, one.parameter->value);
   writer.write(path, kWeightsFormat);
 }
 
-inline void load_weights(const std::string& path, nn::Graph& model, const LoadWeightsOptions& options) {
+template <class Lazy>
+void load_weights(const std::string& path, nn::Graph& model, const LoadWeightsOptions& options) {
   const SafeTensors file = read_safetensors(path);
   const std::string format = detail::metadata_of(file, "format");
   if (format == kCheckpointFormat || format == kWeightsFormat) detail::require_whole(file, path);
@@ -275,5 +283,12 @@ inline void load_weights(const std::string& path, nn::Graph& model, const LoadWe
 }  // namespace io
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(void octavo::io::save_checkpoint<void>(const std::string&, octavo::nn::Graph&,
+                                                    const octavo::train::TrainingState&));
+OCTAVO_ENTRY(octavo::train::TrainingState octavo::io::load_checkpoint<void>(const std::string&, octavo::nn::Graph&));
+OCTAVO_ENTRY(void octavo::io::save_weights<void>(const std::string&, octavo::nn::Graph&));
+OCTAVO_ENTRY(void octavo::io::load_weights<void>(const std::string&, octavo::nn::Graph&,
+                                                 const octavo::io::LoadWeightsOptions&));
 
 #endif  // OCTAVO_IO_CHECKPOINT_HPP_

@@ -38,4 +38,7 @@ Pretrained load_pretrained(nn::Graph& model, const std::string& path, const Pret
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
+OCTAVO_ENTRY(octavo::io::Pretrained octavo::io::load_pretrained<void>(octavo::nn::Graph&, const std::string&,
+                                                                      const octavo::io::PretrainedOptions&));
+
 #endif  // OCTAVO_IO_PRETRAINED_HPP_

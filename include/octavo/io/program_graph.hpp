@@ -220,4 +220,6 @@ using io::to_graph;
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
+OCTAVO_ENTRY(octavo::nn::Graph octavo::io::to_graph<void>(const octavo::runtime::Program&));
+
 #endif  // OCTAVO_IO_PROGRAM_GRAPH_HPP_

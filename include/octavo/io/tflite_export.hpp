@@ -413,4 +413,6 @@ template <class Lazy = void>
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
+OCTAVO_ENTRY(octavo::AlignedVector<std::uint8_t> octavo::io::to_tflite<void>(const octavo::runtime::Program&));
+
 #endif  // OCTAVO_IO_TFLITE_EXPORT_HPP_

@@ -182,4 +182,7 @@ template <class Lazy = void>
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
+OCTAVO_ENTRY(octavo::runtime::Program octavo::io::parse_tflite<void>(std::span<const std::uint8_t>, std::string_view,
+                                                                     octavo::Rounding));
+
 #endif  // OCTAVO_IO_TFLITE_IMPORT_HPP_

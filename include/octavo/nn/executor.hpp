@@ -43,6 +43,7 @@ class Executor {
 
   // The part of the graph behind node `from`, whose value is given, up to node `to`. All paths from the input to `to`
   // must pass `from` (see frozen_cut()).
+  template <class Lazy = void>
   const Tensor& run(int from, const Tensor& value, int to, bool training);
 
   // While true, observers also see the passes that do not train: calibration.
@@ -50,6 +51,7 @@ class Executor {
 
   // After forward(): the gradients of all trainable parameters, from the gradient of the output or, with `of_logits`,
   // of what the final softmax reads.
+  template <class Lazy = void>
   void backward(const Tensor& gradient, bool of_logits);
 
   // The value of a node in the last forward. Throws for nodes that were fused into the next (see materialized()).
@@ -79,6 +81,7 @@ class Executor {
     const FakeQuantizer* quantizer = node.layer->output_quantizer();
     return quantizer == nullptr || quantizer->settings().step == StepPolicy::observed;
   }
+  template <class Lazy = void>
   void plan();
   bool absorb_padding(int pad, int convolution);
   [[nodiscard]] Context context_for(const Step& step, bool training);
@@ -125,7 +128,8 @@ class Executor {
   bool calibrating_ = false;
 };
 
-inline void Executor::plan() {
+template <class Lazy>
+void Executor::plan() {
   const std::size_t size = graph_->size();
   require(size >= 2, "graph '", graph_->name(), "': nothing to run");
   storage_.resize(size);
@@ -187,7 +191,8 @@ inline Context Executor::context_for(const Step& step, bool training) {
   return context;
 }
 
-inline const Tensor& Executor::run(int from, const Tensor& value, int to, bool training) {
+template <class Lazy>
+const Tensor& Executor::run(int from, const Tensor& value, int to, bool training) {
   const Shape expected = graph_->node(from).shape, found = shape_of(value);
   require(found.rank() == expected.rank() && found[0] >= 1 && found.with_batch(1) == expected, "graph '",
           graph_->name(), "': layer '", graph_->node(from).name, "' expects ", expected.to_string(),
@@ -216,7 +221,8 @@ inline const Tensor& Executor::run(int from, const Tensor& value, int to, bool t
   return *values_[index(to)];
 }
 
-inline void Executor::backward(const Tensor& gradient, bool of_logits) {
+template <class Lazy>
+void Executor::backward(const Tensor& gradient, bool of_logits) {
   const int last = graph_->output();
   require(values_[index(last)] != nullptr && training_, "graph '", graph_->name(),
           "': backward needs a forward in training mode before it");
@@ -302,5 +308,9 @@ inline int Executor::frozen_cut() const {
 }  // namespace nn
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(void octavo::nn::Executor::plan<void>());
+OCTAVO_ENTRY(const octavo::Tensor& octavo::nn::Executor::run<void>(int, const octavo::Tensor&, int, bool));
+OCTAVO_ENTRY(void octavo::nn::Executor::backward<void>(const octavo::Tensor&, bool));
 
 #endif  // OCTAVO_NN_EXECUTOR_HPP_

@@ -60,9 +60,13 @@ inline std::ostream& operator<<(std::ostream& out, const Summary& summary);
 namespace detail {
 
 inline std::string grouped(std::int64_t number) {  // 2439625 -> 2,439,625
-  std::string digits = std::to_string(number);
-  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
-  return digits;
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t at = 0; at < digits.size(); ++at) {
+    if (at > 0 && (digits.size() - at) % 3 == 0) text += ',';
+    text += digits[at];
+  }
+  return text;
 }
 
 inline std::string table_row(const std::array<std::string, 4>& fields) {

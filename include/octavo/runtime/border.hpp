@@ -6,14 +6,13 @@
 #ifndef OCTAVO_RUNTIME_BORDER_HPP_
 #define OCTAVO_RUNTIME_BORDER_HPP_
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
-#include <string_view>
 
-#include "../kernels/quantize.hpp"
+#include "../core/error.hpp"
 #include "program.hpp"
-#include "step.hpp"
+#include "program_info.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -54,20 +53,6 @@ struct Buffer {
 
 namespace detail {
 
-// dst[i] = src[i] with the top bit flipped: int8 codes to u8 terms and back.
-inline void shift_codes(const std::uint8_t* src, std::uint8_t* dst, std::size_t n) noexcept {
-  constexpr std::size_t piece = 64;
-  using Piece = std::uint8_t __attribute__((vector_size(piece)));
-  std::size_t i = 0;
-  for (; i + piece <= n; i += piece) {
-    Piece codes;
-    std::memcpy(&codes, src + i, piece);
-    codes ^= 0x80U;
-    std::memcpy(dst + i, &codes, piece);
-  }
-  for (; i < n; ++i) dst[i] = src[i] ^ 0x80U;
-}
-
 // Whether the model can read or write the caller's memory itself.
 [[nodiscard]] constexpr bool same_bytes(DType caller, DType tensor) {
   return caller == tensor && (tensor == DType::f32 || tensor == DType::u8);
@@ -78,32 +63,25 @@ inline void check_border(const TensorInfo& tensor, DType caller) {
           ", the buffer is ", name_of(caller));
 }
 
-inline void copy_in(const ConstBuffer& from, const TensorInfo& tensor, Rounding rounding, std::byte* to, int threads) {
-  const auto bytes = static_cast<std::size_t>(from.size);
-  auto* codes = reinterpret_cast<std::uint8_t*>(to);
-  if (same_bytes(from.dtype, tensor.dtype))
-    std::memcpy(to, from.data, bytes * static_cast<std::size_t>(element_bytes(tensor.dtype)));
-  else if (from.dtype == DType::f32)
-    quantize_codes(static_cast<const float*>(from.data), codes, from.size, stored_grid(tensor), ties_of(rounding),
-                   threads);
-  else
-    shift_codes(static_cast<const std::uint8_t*>(from.data), codes, bytes);
-}
-
-inline void copy_out(const std::byte* from, const TensorInfo& tensor, const Buffer& to, int threads) {
-  const auto bytes = static_cast<std::size_t>(to.size);
-  const auto* codes = reinterpret_cast<const std::uint8_t*>(from);
-  if (same_bytes(to.dtype, tensor.dtype))
-    std::memcpy(to.data, from, bytes * static_cast<std::size_t>(element_bytes(tensor.dtype)));
-  else if (to.dtype == DType::f32)
-    dequantize_codes(codes, static_cast<float*>(to.data), to.size, stored_grid(tensor), threads);
-  else
-    shift_codes(codes, static_cast<std::uint8_t*>(to.data), bytes);
-}
+// The values of a tensor, from the caller's memory and to it.
+template <class Lazy = void>
+void copy_in(const ConstBuffer& from, const TensorInfo& tensor, Rounding rounding, std::byte* to, int threads);
+template <class Lazy = void>
+void copy_out(const std::byte* from, const TensorInfo& tensor, const Buffer& to, int threads);
 
 }  // namespace detail
 }  // namespace runtime
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+#if OCTAVO_BODIES
+#include "border_impl.hpp"
+#endif
+
+OCTAVO_ENTRY(void octavo::runtime::detail::copy_in<void>(const octavo::runtime::ConstBuffer&,
+                                                         const octavo::runtime::TensorInfo&, octavo::Rounding,
+                                                         std::byte*, int));
+OCTAVO_ENTRY(void octavo::runtime::detail::copy_out<void>(const std::byte*, const octavo::runtime::TensorInfo&,
+                                                          const octavo::runtime::Buffer&, int));
 
 #endif  // OCTAVO_RUNTIME_BORDER_HPP_

@@ -33,7 +33,8 @@ struct BatchNormToolOptions {
 // (batch statistics everywhere, dropout active), instead of the exponential average of the last few hundred steps.
 // The function in inference mode changes: that is the purpose. Layers in frozen nodes or with frozen statistics stay
 // as they are, and so do all observers' ranges. Only full batches count, unless there is none.
-inline void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options = {});
+template <class Lazy = void>
+void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options = {});
 
 // Gives each batch norm layer the statistics of its input without changing the network's function. For weights whose
 // batch norm was folded into the kernels: there gamma, beta, mean and variance are only some numbers that give the
@@ -43,7 +44,8 @@ inline void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, con
 //   moving_mean = m, moving_variance = v, gamma = g sqrt(v + epsilon), beta = o + g m.
 // Then g and o are what they were, up to rounding, and batch statistics give nearly the same outputs. Frozen nodes are
 // treated too. Throws for a graph with quantizers.
-inline void unfold_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options = {});
+template <class Lazy = void>
+void unfold_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options = {});
 
 namespace detail {
 
@@ -91,7 +93,8 @@ struct StatisticsSum {
 
 }  // namespace detail
 
-inline void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options) {
+template <class Lazy>
+void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options) {
   detail::require_fitting(dataset, model, "re_estimate_batch_norm", 0);
   std::vector<detail::StatisticsSum> all;
   for_each_batch_norm(model, [&](const nn::Node& node, nn::BatchNorm& norm) {
@@ -130,7 +133,8 @@ inline void re_estimate_batch_norm(nn::Graph& model, const Dataset& dataset, con
   for (const auto& [quantizer, was] : observing) quantizer->set_observing(was);
 }
 
-inline void unfold_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options) {
+template <class Lazy>
+void unfold_batch_norm(nn::Graph& model, const Dataset& dataset, const BatchNormToolOptions& options) {
   detail::require_fitting(dataset, model, "unfold_batch_norm", 0);
   for_each_quantizer(model, [&](const std::string& name, FakeQuantizer&) {
     fail("unfold_batch_norm: graph '", model.name(), "' is quantized ('", name, "'); do it before");
@@ -168,5 +172,11 @@ inline void unfold_batch_norm(nn::Graph& model, const Dataset& dataset, const Ba
 }  // namespace train
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(void octavo::train::re_estimate_batch_norm<void>(octavo::nn::Graph&, const octavo::Dataset&,
+                                                              const octavo::train::BatchNormToolOptions&));
+
+OCTAVO_ENTRY(void octavo::train::unfold_batch_norm<void>(octavo::nn::Graph&, const octavo::Dataset&,
+                                                         const octavo::train::BatchNormToolOptions&));
 
 #endif  // OCTAVO_TRAIN_BATCH_NORM_TOOLS_HPP_

@@ -40,9 +40,11 @@ struct Evaluation {
 };
 
 // Throws when the dataset is empty or does not fit the model.
+template <class Lazy = void>
 Evaluation evaluate(nn::Graph& model, const Dataset& dataset, const EvaluateOptions& options = {});
 
 // The outputs for all images, [n, ...], in order of the dataset.
+template <class Lazy = void>
 Tensor predict(nn::Graph& model, const Dataset& dataset, const EvaluateOptions& options = {});
 
 namespace detail {
@@ -106,7 +108,8 @@ inline LoaderOptions in_order(std::int64_t batch_size) {
 
 }  // namespace detail
 
-inline Evaluation evaluate(nn::Graph& model, const Dataset& dataset, const EvaluateOptions& options) {
+template <class Lazy>
+Evaluation evaluate(nn::Graph& model, const Dataset& dataset, const EvaluateOptions& options) {
   check(options.loss, model);
   detail::require_fitting(dataset, model, "evaluate", model.output_shape()[1]);
   nn::Executor executor(model, options.threads);
@@ -115,7 +118,8 @@ inline Evaluation evaluate(nn::Graph& model, const Dataset& dataset, const Evalu
   return detail::evaluate_feed(executor, feed, batch, options.loss, options.keep_probabilities);
 }
 
-inline Tensor predict(nn::Graph& model, const Dataset& dataset, const EvaluateOptions& options) {
+template <class Lazy>
+Tensor predict(nn::Graph& model, const Dataset& dataset, const EvaluateOptions& options) {
   detail::require_fitting(dataset, model, "predict", 0);
   nn::Executor executor(model, options.threads);
   BatchFeed feed(dataset, detail::in_order(options.batch_size));
@@ -131,5 +135,10 @@ inline Tensor predict(nn::Graph& model, const Dataset& dataset, const EvaluateOp
 }  // namespace train
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::train::Evaluation octavo::train::evaluate<void>(octavo::nn::Graph&, const octavo::Dataset&,
+                                                                     const octavo::train::EvaluateOptions&));
+OCTAVO_ENTRY(octavo::Tensor octavo::train::predict<void>(octavo::nn::Graph&, const octavo::Dataset&,
+                                                         const octavo::train::EvaluateOptions&));
 
 #endif  // OCTAVO_TRAIN_EVALUATE_HPP_

@@ -63,6 +63,7 @@ struct FitOptions {
 
 // Trains what is not frozen in `model` on `data`. The same bits for the same model, data, options and thread count.
 // Throws when data and model do not fit, an option has no meaning, or the loss is not finite (naming epoch and step).
+template <class Lazy = void>
 History fit(nn::Graph& model, const Dataset& data, const FitOptions& options);
 
 namespace detail {
@@ -260,12 +261,16 @@ inline bool Trainer::end_epoch(EpochResult result) {
 
 }  // namespace detail
 
-inline History fit(nn::Graph& model, const Dataset& data, const FitOptions& options) {
+template <class Lazy>
+History fit(nn::Graph& model, const Dataset& data, const FitOptions& options) {
   return detail::Trainer(model, data, options).run();
 }
 
 }  // namespace train
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::train::History octavo::train::fit<void>(octavo::nn::Graph&, const octavo::Dataset&,
+                                                             const octavo::train::FitOptions&));
 
 #endif  // OCTAVO_TRAIN_FIT_HPP_

@@ -35,7 +35,8 @@ struct MobileNetV2Options {
 // 2,257,984 parameters without top at alpha 1; 3,538,984 with 1000 classes; 2,439,625 with hidden {128, 128} and 9
 // classes. The classifier's layers are "dense", "dense_1", ...; without hidden layers "predictions". The input's
 // values are those of the pretrained weights: [-1, 1] for Keras'.
-inline Graph mobilenet_v2(const MobileNetV2Options& options);
+template <class Lazy = void>
+Graph mobilenet_v2(const MobileNetV2Options& options);
 
 namespace detail {
 
@@ -84,7 +85,8 @@ struct MobileNetV2Builder {
 
 }  // namespace detail
 
-inline Graph mobilenet_v2(const MobileNetV2Options& options) {
+template <class Lazy>
+Graph mobilenet_v2(const MobileNetV2Options& options) {
   require(options.input.rank() == 3, "mobilenet_v2: expected an input of height, width, channels, found ",
           options.input.to_string());
   require(options.input[0] >= 32 && options.input[1] >= 32, "mobilenet_v2: the input must be at least 32x32, found ",
@@ -140,5 +142,7 @@ inline Graph mobilenet_v2(const MobileNetV2Options& options) {
 }  // namespace nn
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::nn::Graph octavo::nn::mobilenet_v2<void>(const octavo::nn::MobileNetV2Options&));
 
 #endif  // OCTAVO_NN_MODELS_MOBILENET_V2_HPP_

@@ -1,0 +1,113 @@
+// octavo/runtime/prepare_impl.hpp: bodies of runtime/prepare.hpp. Include that.
+#ifndef OCTAVO_RUNTIME_PREPARE_IMPL_HPP_
+#define OCTAVO_RUNTIME_PREPARE_IMPL_HPP_
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "fuse.hpp"
+#include "prepare.hpp"
+#include "program_info.hpp"
+#include "steps_f32.hpp"
+#include "steps_i8.hpp"
+#include "validate.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace runtime {
+
+namespace detail {
+
+// Operators that leave every stored byte as it is: reshape, and uint8 <-> int8 on the same grid.
+[[nodiscard]] inline bool is_alias(const Program& program, const Op& op) {
+  if (op.kind == OpKind::reshape) return true;
+  if (op.kind != OpKind::requantize) return false;
+  return stored_grid(input_of(program, op, 0)) == stored_grid(output_of(program, op));
+}
+
+[[nodiscard]] inline std::int64_t traffic_of(const Program& program, const Op& op) {
+  std::int64_t bytes = 0;
+  for (const int id : op.inputs)
+    if (id >= 0) bytes += data_bytes(tensor_at(program, id).dtype, tensor_at(program, id).shape);
+  for (const int id : op.outputs) bytes += data_bytes(tensor_at(program, id).dtype, tensor_at(program, id).shape);
+  return bytes;
+}
+
+template <class Lazy = void>
+[[nodiscard]] Step prepare_step(const Program& program, FusedOp fused) {
+  Step step;
+  step.op = std::move(fused.op);
+  step.sources = std::move(fused.sources);
+  step.macs = macs_of(program, step.op);
+  step.bytes = traffic_of(program, step.op);
+  const bool floats =
+      input_of(program, step.op, 0).dtype == DType::f32 && output_of(program, step.op).dtype == DType::f32;
+  if (floats)
+    prepare_f32(program, step);
+  else
+    prepare_i8(program, step);
+  return step;
+}
+
+// Lifetimes in steps: an input lives from step 0, an output to the last one.
+template <class Lazy = void>
+[[nodiscard]] MemoryPlan plan_tensors(Prepared& p) {
+  const int last = std::max(static_cast<int>(p.steps.size()) - 1, 0);
+  const std::size_t count = p.program.tensors.size();
+  std::vector<BufferLife> lives(count);
+  p.in_use.assign(count, false);
+  const auto extend = [&](int id, int first, int until) {
+    p.in_use[static_cast<std::size_t>(id)] = true;
+    const auto root = static_cast<std::size_t>(p.root[static_cast<std::size_t>(id)]);
+    BufferLife& life = lives[root];
+    const TensorInfo& tensor = p.program.tensors[root];
+    const bool is_new = life.bytes == 0;
+    life.bytes = static_cast<std::size_t>(data_bytes(tensor.dtype, tensor.shape));
+    life.first = is_new ? first : std::min(life.first, first);
+    life.last = is_new ? until : std::max(life.last, until);
+  };
+  for (int s = 0; s <= last && !p.steps.empty(); ++s) {
+    const Op& op = p.steps[static_cast<std::size_t>(s)].op;
+    for (const int id : op.inputs)
+      if (id >= 0 && !tensor_at(p.program, id).constant()) extend(id, s, s);
+    for (const int id : op.outputs) extend(id, s, s);
+  }
+  for (const int id : p.program.inputs) extend(id, 0, 0);
+  for (const int id : p.program.outputs) extend(id, last, last);
+  if (p.options.keep_intermediates)
+    for (BufferLife& life : lives) life.first = 0, life.last = last;
+  return plan_memory(lives);
+}
+
+}  // namespace detail
+
+template <class Lazy>
+Prepared prepare(Program program, const PrepareOptions& options) {
+  validate(program);
+  Prepared p;
+  p.program = std::move(program);
+  p.options = options;
+  p.root.resize(p.program.tensors.size());
+  std::iota(p.root.begin(), p.root.end(), 0);
+  for (FusedOp& fused : fuse_ops(p.program, options.fuse && !options.keep_intermediates)) {
+    if (detail::is_alias(p.program, fused.op))
+      p.root[static_cast<std::size_t>(fused.op.outputs[0])] = p.root[static_cast<std::size_t>(fused.op.inputs[0])];
+    else
+      p.steps.push_back(detail::prepare_step(p.program, std::move(fused)));
+  }
+  p.plan = detail::plan_tensors(p);
+  require(p.plan.bytes <= options.max_arena_bytes, "the program '", p.program.name, "' needs an arena of ",
+          p.plan.bytes, " bytes for one image, more than the limit of ", options.max_arena_bytes);
+  for (std::size_t id = 0; id < p.root.size(); ++id)  // an alias of a tensor in use can be read as well
+    if (p.in_use[static_cast<std::size_t>(p.root[id])] && p.root[id] != static_cast<int>(id)) p.in_use[id] = true;
+  return p;
+}
+
+}  // namespace runtime
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_RUNTIME_PREPARE_IMPL_HPP_
