@@ -55,7 +55,7 @@ double peak_gmacs() {
     block.rows = level.rows;
     block.columns = level.columns;
     block.depth = k;
-    block.a = a.data(), block.a_row = k, block.a_depth = 1;
+    block.a = a.data(), block.a_row = k;
     level.pack_transposed(b.data(), k, k, level.columns, panel.data());
     block.b = panel.data(), block.b_panel = 0, block.b_depth = level.columns;
     block.c = c.data(), block.ldc = level.columns;

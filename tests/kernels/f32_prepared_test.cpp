@@ -50,7 +50,13 @@ TEST_CASE("prepared convolutions give the clamped values of the training kernels
                                      {9, 9, 3, 5, 5, 32, 1, {3, 3, 2, 2, 1, 1, 1, 1}},
                                      {8, 7, 12, 8, 7, 18, 3, {3, 3, 1, 1, 1, 1, 1, 1}},
                                      {3, 3, 500, 3, 3, 70, 1, {1, 1, 1, 1, 1, 1, 0, 0}},
-                                     {5, 5, 100, 5, 5, 8, 1, {3, 3, 1, 1, 1, 1, 1, 1}}};
+                                     {5, 5, 100, 5, 5, 8, 1, {3, 3, 1, 1, 1, 1, 1, 1}},
+                                     {1, 1, 600, 1, 1, 300, 1, {}},
+                                     // wide rows, few channels: read in place
+                                     {7, 64, 3, 4, 32, 32, 1, {3, 3, 2, 2, 1, 1, 0, 0}},
+                                     {5, 37, 5, 5, 37, 64, 1, {3, 3, 1, 1, 1, 1, 1, 1}},
+                                     {8, 30, 2, 4, 30, 32, 1, {3, 5, 1, 1, 2, 1, 0, 2}},
+                                     {2, 28, 4, 3, 30, 32, 1, {2, 3, 1, 1, 1, 1, 1, 2}}};
   for_each_level([&] {
     for (const ConvGeometry& g : geometries)
       for (const bool bounded : {false, true})
@@ -71,6 +77,33 @@ TEST_CASE("prepared convolutions give the clamped values of the training kernels
             const Conv2dF32 plain(g, values_of(w), {}, low, high);
             CHECK(difference(run(plain, x, expected.size(), batch, threads), expected, low, high) < 1e-4);
           }
+  });
+}
+
+TEST_CASE("a pointwise convolution that ends in a sum gives its bytes") {
+  const ConvGeometry geometries[] = {{7, 7, 24, 7, 7, 40, 1, {}},
+                                     {3, 9, 400, 3, 9, 20, 1, {}},
+                                     {1, 1, 70, 1, 1, 300, 1, {}},
+                                     {5, 5, 8, 5, 5, 7, 1, {}}};
+  for_each_level([&] {
+    for (const ConvGeometry& g : geometries)
+      for (const float high : {0.5F, kInfinity})
+        for (const int threads : {1, 2}) {
+          Rng rng(13);
+          const Buffer x = random_buffer(rng, 2 * g.in_size());
+          const Buffer w = random_buffer(rng, g.out_c * g.in_c);
+          const Buffer bias = random_buffer(rng, g.out_c);
+          const Buffer addend = random_buffer(rng, 2 * g.out_size());
+          const Conv2dF32 plain(g, values_of(w), values_of(bias), -kInfinity, kInfinity);
+          const Conv2dF32 ended(g, values_of(w), values_of(bias), -0.25F, high);
+          const Buffer sums = run(plain, x, 2 * g.out_size(), 2, threads);
+          Buffer found(2 * g.out_size());
+          ended.run_and_add(x.data(), addend.data(), found.data(), 2, threads);
+          bool same = true;
+          for (std::int64_t i = 0; i < found.size(); ++i)
+            same = same && found[i] == std::clamp(sums[i] + addend[i], -0.25F, high);
+          CHECK(same);
+        }
   });
 }
 

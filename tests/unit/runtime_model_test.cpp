@@ -131,6 +131,39 @@ TEST_CASE("model: fused and planned runs give the bytes of unfused, unplanned on
   }
 }
 
+TEST_CASE("model: a convolution that a sum follows becomes one step where it may, with the same bytes") {
+  struct Case {
+    bool pointwise, limits, second_reader, twice;
+    std::size_t steps;
+  };
+  for (const Case& c :
+       {Case{true, false, false, false, 2}, Case{false, false, false, false, 3}, Case{true, true, false, false, 3},
+        Case{true, false, true, false, 4}, Case{true, false, false, true, 3}}) {
+    Net net("sum", DType::f32);
+    net.input({1, 6, 5, 9});
+    net.conv("expand", 6, 5, 21, {});
+    const int skip = net.id;
+    Net::Layer layer;
+    if (!c.pointwise) layer.window = {3, 3, 1, 1, 1, 1, 1, 1};
+    if (c.limits) layer.low = 0.0F;
+    net.conv("project", 6, 5, 21, layer);
+    const int result = net.id;
+    net.pair(OpKind::add, "add", c.twice ? result : skip);
+    net.clamp("relu", -0.5F, 0.7F);
+    if (c.second_reader) net.pair(OpKind::mul, "mul", result);
+    const Program program = net.finish();
+    const Model fused(program, {.threads = 2});
+    const Model plain(program, {.threads = 2, .fuse = false});
+    CHECK(fused.prepared().steps.size() == c.steps);
+    const std::vector<float> input = input_of_batch(program, 2, 5);
+    std::vector<float> a(static_cast<std::size_t>(2 * fused.output().shape.size()));
+    std::vector<float> b = a;
+    fused.run(input, a);
+    plain.run(input, b);
+    CHECK(a == b);
+  }
+}
+
 TEST_CASE("model: run allocates nothing") {
   Net hybrid("hybrid", DType::f32);
   hybrid.input({1, 6, 6, 4});

@@ -93,7 +93,6 @@ inline void conv_pixels_f32(const GemmLevelF32& level, const ConvSizesF32& s, co
       b.depth = s.patch;
       b.a = columns;
       b.a_row = s.patch;
-      b.a_depth = 1;
       b.b = packed + group * group_floats;
       b.c = y + p * s.g.out_c + group * s.out_c;
       b.ldc = s.g.out_c;
@@ -130,7 +129,6 @@ inline void conv_input_gradient_f32(const ConvSizesF32& s, std::int64_t batch, c
         b.depth = s.out_c;
         b.a = dy + p * s.g.out_c + group * s.out_c;
         b.a_row = s.g.out_c;
-        b.a_depth = 1;
         b.b = w + group * s.out_c * s.patch;
         b.b_panel = level.columns;
         b.b_depth = s.patch;
@@ -144,7 +142,7 @@ inline void conv_input_gradient_f32(const ConvSizesF32& s, std::int64_t batch, c
 
 inline void conv_weight_gradient_f32(const ConvSizesF32& s, std::int64_t batch, const float* x, const float* dy,
                                      float* dw, Workspace& workspace, int threads) {
-  const GemmLevelF32 level = gemm_level_f32();
+  const GemmLevelF32 level = gemm_transposed_level_f32();
   const Im2colFunction gather = dispatch<SelectIm2colF32>();
   const std::int64_t size = s.g.out_c * s.patch;
   const std::int64_t blocks = blocks_in(batch * s.pixels, s.block);

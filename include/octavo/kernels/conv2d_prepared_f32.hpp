@@ -76,14 +76,14 @@ class PreparedProductF32 : public PreparedF32 {
     pack_conv_weights_f32(level_, s, w, weights_.data(), 1);
     name_ = level_.name;
   }
-  void multiply_rows(const float* in, float* out, std::int64_t rows, int threads) const {
+  void multiply_rows(const float* in, float* out, std::int64_t rows, int threads, const float* addend = nullptr) const {
     GemmBlockF32 whole = product();
+    whole.addend = addend;
     whole.rows = rows;
     whole.columns = g_.out_c;
     whole.depth = g_.in_c;
     whole.a = in;
     whole.a_row = g_.in_c;
-    whole.a_depth = 1;
     whole.b = weights_.data();
     whole.c = out;
     whole.ldc = g_.out_c;
@@ -96,7 +96,8 @@ class PreparedProductF32 : public PreparedF32 {
 }  // namespace detail
 
 // y = clamp(bias + convolution, low, high), as conv2d_f32. Weights OHWI; bias may be empty (zeros); no limit is
-// -infinity or +infinity. A pointwise convolution multiplies the input in place; others gather blocks of patches.
+// -infinity or +infinity. A pointwise convolution multiplies the input in place; others gather blocks of patches, or,
+// where the patches would cost as much as the product (few output channels), read each kernel row where it stands.
 class Conv2dF32 : public detail::PreparedProductF32 {
  public:
   // Throws where the geometry, the number of weights or of biases, or the limits do not fit.
@@ -112,10 +113,28 @@ class Conv2dF32 : public detail::PreparedProductF32 {
     require_scratch("conv2d", scratch, scratch_bytes(threads));
     auto* columns = reinterpret_cast<float*>(scratch.data());
     const detail::ConvSizesF32 s(g_);
-    parallel_for(detail::blocks_in(pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      detail::conv_pixels_f32(level_, s, in, weights_.data(), product(), out, begin * s.block,
-                              std::min(end * s.block, pixels), columns + part * column_floats(s));
-    });
+    const auto gather = [&](std::int64_t begin, std::int64_t end, int part) {
+      detail::conv_pixels_f32(level_, s, in, weights_.data(), product(), out, begin, end,
+                              columns + part * column_floats(s));
+    };
+    if (reads_in_place())
+      parallel_for(batch * g_.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          const detail::GemmBlockF32 inside = columns_inside(in, out, row);
+          const std::int64_t first = (inside.c - out) / g_.out_c;
+          gather(row * g_.out_w, first, part);
+          if (inside.rows > 0) detail::packed_gemm_f32(level_, inside, 0, inside.rows, 0, inside.columns);
+          gather(first + inside.rows, (row + 1) * g_.out_w, part);
+        }
+      });
+    else
+      parallel_for(detail::blocks_in(pixels, s.block), threads, [&](std::int64_t begin, std::int64_t end, int part) {
+        gather(begin * s.block, std::min(end * s.block, pixels), part);
+      });
+  }
+  // Pointwise only: y = clamp(bias + convolution + addend, low, high); addend as out, which it must not overlap.
+  void run_and_add(const float* in, const float* addend, float* out, std::int64_t batch, int threads) const {
+    multiply_rows(in, out, batch * g_.out_h * g_.out_w, threads, addend);
   }
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept {
     if (g_.pointwise()) return 0;
@@ -126,6 +145,34 @@ class Conv2dF32 : public detail::PreparedProductF32 {
   static const ConvGeometry& checked(const ConvGeometry& g) {
     detail::require_groups(g);
     return g;
+  }
+  [[nodiscard]] bool reads_in_place() const noexcept {
+    return g_.groups == 1 && g_.window.dilation_w == 1 && g_.out_c % level_.columns == 0 && g_.out_c <= 128 &&
+           g_.out_w >= 2 * level_.rows;
+  }
+  // Output row `row` of the batch where the window is inside the image: none, or the columns from (c - out) / out_c on.
+  [[nodiscard]] detail::GemmBlockF32 columns_inside(const float* in, float* out, std::int64_t row) const noexcept {
+    const Window& w = g_.window;
+    const std::int64_t top = row % g_.out_h * w.stride_h - w.pad_top;
+    const std::int64_t first = detail::blocks_in(w.pad_left, w.stride_w);
+    const std::int64_t room = g_.in_w - w.kernel_w + w.pad_left;
+    const std::int64_t last = room >= 0 ? std::min(room / w.stride_w + 1, g_.out_w) : 0;
+    const bool inside = top >= 0 && top + (w.kernel_h - 1) * w.dilation_h < g_.in_h && first < last;
+    detail::GemmBlockF32 block = product();
+    block.rows = inside ? last - first : 0;
+    block.columns = g_.out_c;
+    block.depth = w.kernel_h * w.kernel_w * g_.in_c;
+    block.segment = w.kernel_w * g_.in_c;
+    block.jump = w.dilation_h * g_.in_w * g_.in_c;
+    if (inside) {
+      const std::int64_t left = first * w.stride_w - w.pad_left;
+      block.a = in + row / g_.out_h * g_.in_size() + (top * g_.in_w + left) * g_.in_c;
+    }
+    block.a_row = w.stride_w * g_.in_c;
+    block.b = weights_.data();
+    block.c = out + (row * g_.out_w + (inside ? first : 0)) * g_.out_c;
+    block.ldc = g_.out_c;
+    return block;
   }
   static std::int64_t column_floats(const detail::ConvSizesF32& s) noexcept {
     return detail::blocks_in(s.block * s.patch, 16) * 16;
@@ -168,7 +215,8 @@ class DepthwiseConv2dF32 : public detail::PreparedF32 {
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {
     require_scratch("depthwise_conv2d", scratch, scratch_bytes(threads));
     const detail::DepthwiseSizesF32 s(g_);
-    const detail::DepthwiseOutputF32 f{bias(), low_, high_, false};
+    constexpr std::int64_t beyond_l2 = 1 << 18;
+    const detail::DepthwiseOutputF32 f{bias(), low_, high_, false, batch * g_.out_size() >= beyond_l2};
     const std::size_t part_bytes = scratch_bytes(1);
     parallel_for(batch * g_.out_h, threads, [&](std::int64_t begin, std::int64_t end, int part) {
       std::byte* mine = scratch.data() + static_cast<std::size_t>(part) * part_bytes;

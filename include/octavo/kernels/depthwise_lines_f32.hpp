@@ -181,6 +181,7 @@ struct DepthwiseOutputF32 {
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
   bool stream = false;
+  bool far = false;  // of 3 x 3 windows
 };
 
 template <Isa Level>
@@ -226,6 +227,7 @@ inline void depthwise_row3_f32(const DepthwiseLevelF32& level, const DepthwiseSi
   r.high = f.high;
   r.out = out;
   r.stream = f.stream;
+  r.far = f.far;
   (s.w.stride_w == 1 ? level.row3 : level.row3_stride2)(r, ahead);
 }
 

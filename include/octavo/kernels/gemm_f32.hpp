@@ -47,6 +47,8 @@ constexpr std::int64_t blocks_in(std::int64_t a, std::int64_t b) { return (a + b
 inline constexpr std::int64_t kGemmDepth = 384;
 inline constexpr std::int64_t kGemmPackedFloats = 1 << 20;
 inline constexpr std::int64_t kGemmBlockFloats = 1 << 16;
+// Panels of more than this do not wait in L2 from one run of a network to the next.
+inline constexpr std::int64_t kGemmFarFloats = 1 << 15;
 // A result of this size leaves the caches before it is read again.
 inline constexpr std::int64_t kGemmStreamFloats = 1 << 22;
 
@@ -60,12 +62,19 @@ struct GemmLevelF32 {
 
 template <Isa Level>
 struct SelectGemmF32 {
-  static GemmLevelF32 run() {
-    using Tile = GemmF32<Level>;
-    return {Tile::kName, Tile::kRows, Tile::kColumns, &Tile::block, &Tile::pack_transposed};
-  }
+  using Tile = GemmF32<Level>;
+  static GemmLevelF32 run() { return {Tile::kName, Tile::kRows, Tile::kColumns, &Tile::block, &Tile::pack_transposed}; }
 };
 inline GemmLevelF32 gemm_level_f32() { return dispatch<SelectGemmF32>(); }
+// The same for A stored transposed. Apart, so that a program that only runs models does not contain it.
+template <Isa Level>
+struct SelectGemmTransposedF32 {
+  using Tile = GemmF32<Level>;
+  static GemmLevelF32 run() {
+    return {Tile::kName, Tile::kRows, Tile::kColumns, &Tile::block_transposed, &Tile::pack_transposed};
+  }
+};
+inline GemmLevelF32 gemm_transposed_level_f32() { return dispatch<SelectGemmTransposedF32>(); }
 
 // Rows [i0, i1) and columns [j0, j1), j0 at a panel's begin, of a product whose B is packed: panel after panel,
 // [k][level.columns] each. `whole` describes the whole product, its b is the first panel.
@@ -73,12 +82,13 @@ inline void packed_gemm_f32(const GemmLevelF32& level, const GemmBlockF32& whole
                             std::int64_t j0, std::int64_t j1) {
   const std::int64_t fit = kGemmBlockFloats / (whole.depth + j1 - j0) / level.rows * level.rows;
   const std::int64_t step = std::max(level.rows, fit);
+  const std::int64_t depth = whole.segment < whole.depth || i1 - i0 == 1 ? whole.depth : kGemmDepth;
   for (std::int64_t i = i0; i < i1; i += step)
-    for (std::int64_t p = 0; p < whole.depth; p += kGemmDepth) {
+    for (std::int64_t p = 0; p < whole.depth; p += depth) {
       GemmBlockF32 block = whole;
       block.rows = std::min(step, i1 - i);
       block.columns = j1 - j0;
-      block.depth = std::min(kGemmDepth, whole.depth - p);
+      block.depth = std::min(depth, whole.depth - p);
       block.a = whole.a + i * whole.a_row + p * whole.a_depth;
       block.b = whole.b + j0 * whole.depth + p * level.columns;
       block.b_panel = level.columns * whole.depth;
@@ -86,25 +96,37 @@ inline void packed_gemm_f32(const GemmLevelF32& level, const GemmBlockF32& whole
       block.c = whole.c + i * whole.ldc + j0;
       if (whole.bias != nullptr) block.bias = whole.bias + j0;
       block.accumulate = whole.accumulate || p > 0;
-      block.clamp = whole.clamp && p + kGemmDepth >= whole.depth;
-      block.stream = whole.stream && whole.depth <= kGemmDepth;
+      const bool last = p + depth >= whole.depth;
+      block.clamp = whole.clamp && last;
+      block.addend = whole.addend != nullptr && last ? whole.addend + i * whole.ldc + j0 : nullptr;
+      block.stream = whole.stream && whole.depth <= depth;
+      block.far = i1 - i0 <= 4 * level.rows && whole.depth * (j1 - j0) >= kGemmFarFloats;
       if (p == 0 && whole.a_row == whole.depth && i + step < i1)  // the next rows are one stretch of memory
         block.ahead[0] = {whole.a + (i + step) * whole.a_row, std::min(step, i1 - i - step) * whole.depth};
       level.block(block);
     }
 }
 
-// The whole of it, split over threads: by panels where B is the larger operand, else by rows.
+// The whole of it, split over threads: where B is the larger operand by panels, one of which two threads may share,
+// else by rows.
 inline void packed_gemm_f32(const GemmLevelF32& level, const GemmBlockF32& whole, int threads) {
   const std::int64_t panels = blocks_in(whole.columns, level.columns);
+  const std::int64_t tiles = blocks_in(whole.rows, level.rows);  // of a panel
   if (whole.columns > whole.rows && panels >= 2 * threads) {
-    parallel_for(panels, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
-      const std::int64_t last = std::min(end * level.columns, whole.columns);
-      packed_gemm_f32(level, whole, 0, whole.rows, begin * level.columns, last);
+    parallel_for(panels * tiles, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+      while (begin < end) {
+        const std::int64_t j = begin / tiles, i = begin % tiles;
+        const bool shared = i > 0 || end - begin < tiles;
+        const std::int64_t next = shared ? std::min(end, (j + 1) * tiles) : end - end % tiles;
+        packed_gemm_f32(level, whole, i * level.rows,
+                        shared ? std::min((i + next - begin) * level.rows, whole.rows) : whole.rows, j * level.columns,
+                        std::min(blocks_in(next, tiles) * level.columns, whole.columns));
+        begin = next;
+      }
     });
     return;
   }
-  parallel_for(blocks_in(whole.rows, level.rows), threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
+  parallel_for(tiles, threads, [&](std::int64_t begin, std::int64_t end, int /*part*/) {
     packed_gemm_f32(level, whole, begin * level.rows, std::min(end * level.rows, whole.rows), 0, whole.columns);
   });
 }
@@ -204,9 +226,9 @@ inline void run_gemm_f32(const GemmProblemF32& g, GemmWorkspace& workspace, int 
   threads = std::max(threads, 1);
   workspace.reserve_parts(threads);
   if (g.tb == Transpose::no && g.ta == Transpose::yes && g.k >= 2 * std::max(g.m, g.n))
-    gemm_long_sum_f32(gemm_level_f32(), g, workspace, threads);
+    gemm_long_sum_f32(gemm_transposed_level_f32(), g, workspace, threads);
   else
-    gemm_packing_f32(gemm_level_f32(), g, workspace, threads);
+    gemm_packing_f32(g.ta == Transpose::yes ? gemm_transposed_level_f32() : gemm_level_f32(), g, workspace, threads);
 }
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "program.hpp"
@@ -22,6 +23,7 @@ struct FusedOp {
 // The operators one by one; with `fuse`, where the tensor between two of them has no other reader and is no output:
 //   pad + conv2d / depthwise_conv2d   the convolution pads by itself (outside, real 0 is read either way)
 //   conv2d / depthwise_conv2d / dense / add + clamp on the same grid   one range: the ranges' intersection
+//   pointwise conv2d without limits + add, float32   the convolution adds its input 3 before its limits, the sum's
 // The bytes of every tensor that remains are the same as unfused. Requires a valid program.
 template <class Lazy = void>
 [[nodiscard]] std::vector<FusedOp> fuse_ops(const Program& program, bool fuse);
@@ -61,6 +63,19 @@ namespace detail {
          std::max(op.clamp_low, clamp.clamp_low) <= std::min(op.clamp_high, clamp.clamp_high);
 }
 
+// Whether `add`, which follows `conv` and reads its result and a tensor of the same shape, may end it.
+[[nodiscard]] inline bool can_absorb_add(const Program& program, const Op& conv, const Op& add) {
+  if (conv.kind != OpKind::conv2d || add.kind != OpKind::add || conv.inputs.size() != 3) return false;
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const int id : {add.inputs[0], add.inputs[1], conv.inputs[1]})
+    if (tensor_at(program, id).dtype != DType::f32) return false;
+  for (const int id : add.inputs)
+    if (tensor_at(program, id).constant() || tensor_at(program, id).shape != output_of(program, add).shape)
+      return false;
+  return add.inputs[0] != add.inputs[1] && geometry_of(program, conv).pointwise() && conv.clamp_low == -infinity &&
+         conv.clamp_high == infinity;
+}
+
 }  // namespace detail
 
 template <class Lazy>
@@ -71,6 +86,21 @@ std::vector<FusedOp> fuse_ops(const Program& program, bool fuse) {
   std::vector<bool> absorbed;
   for (std::size_t i = 0; i < program.ops.size(); ++i) {
     FusedOp next{program.ops[i], {static_cast<int>(i)}};
+    if (fuse && next.op.kind == OpKind::add && !fused.empty()) {
+      FusedOp& conv = fused.back();
+      const int result = conv.op.outputs[0];
+      const auto operand = std::find(next.op.inputs.begin(), next.op.inputs.end(), result);
+      if (operand != next.op.inputs.end() && readers[static_cast<std::size_t>(result)] == 1 &&
+          detail::can_absorb_add(program, conv.op, next.op)) {
+        conv.op.inputs.push_back(next.op.inputs[operand == next.op.inputs.begin() ? 1 : 0]);
+        conv.op.clamp_low = next.op.clamp_low;
+        conv.op.clamp_high = next.op.clamp_high;
+        conv.op.outputs = next.op.outputs;
+        conv.sources.push_back(static_cast<int>(i));
+        writer[static_cast<std::size_t>(next.op.outputs[0])] = static_cast<int>(fused.size()) - 1;
+        continue;
+      }
+    }
     const auto in = static_cast<std::size_t>(next.op.inputs[0]);
     const int before = fuse && readers[in] == 1 ? writer[in] : -1;
     if (before >= 0) {

@@ -47,6 +47,16 @@ void prepare_convolution_f32(const Program& program, Step& step) {
   const std::span<const float> values = constant_values<float>(weights);
   const std::span<const float> bias = bias_values<float>(program, op);
   const ConvGeometry g = geometry_of(program, op);
+  if (op.inputs.size() > 3) {  // fuse.hpp: conv + add
+    Conv2dF32 conv(g, values, bias, op.clamp_low, op.clamp_high);
+    const std::string_view name = conv.kernel_name();
+    set_function(
+        step, name,
+        [conv = std::move(conv), in = op.inputs[0], addend = op.inputs[3], out = op.outputs[0]](const StepContext& c) {
+          conv.run_and_add(c.floats(in), c.floats(addend), c.floats(out), c.batch, c.threads);
+        });
+    return;
+  }
   if (op.kind == OpKind::conv2d)
     set_convolution<float>(step, Conv2dF32(g, values, bias, op.clamp_low, op.clamp_high));
   else if (op.kind == OpKind::depthwise_conv2d)

@@ -29,6 +29,7 @@ struct DepthwiseRow3F32 {
   float low, high;
   float* out;
   bool stream;
+  bool far;  // a hint: what is written is not in the caches
 };
 
 // The bodies are in depthwise_conv2d_f32_body.hpp, written once over VectorF32<Level>.

@@ -59,6 +59,7 @@ struct DepthwiseRunF32<OCTAVO_DETAIL_LEVEL> {
       }
       for (std::int64_t x = 0; x < r.out_w; ++x) {
         ahead.step();
+        if (r.far) V::prefetch_to_write(r.out + (x + 8) * r.channels + c);
         const std::int64_t last = x * Stride + 2 - r.pad_left;
         Register next = start;
         if (Stride == 2 && column(r, in, last - 1, count, k)) done = add_column(k, w + 1, done);

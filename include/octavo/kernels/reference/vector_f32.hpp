@@ -66,6 +66,7 @@ struct VectorF32<Isa::scalar> {
     if (count > 0) *p = x;
   }
   static void stream(float* p, Type x) { *p = x; }
+  static void prefetch_to_write(float* /*p*/) {}
   static void fence() {}
 
   static Type add(Type a, Type b) { return a + b; }

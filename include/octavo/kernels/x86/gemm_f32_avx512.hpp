@@ -21,26 +21,10 @@ struct GemmF32<Isa::avx512vnni> {
   static constexpr std::int64_t kRows = 14;
   static constexpr std::int64_t kColumns = 32;
 
-  OCTAVO_TARGET_AVX512VNNI static void block(const GemmBlockF32& g) {
-    PrefetchStream ahead(g);
-    for (std::int64_t j = 0; j < g.columns;) {
-      const std::int64_t left = g.columns - j;
-      if (left >= 32) {
-        panel<2, Tail::none>(g, j, ahead);
-        j += 32;
-      } else if (left > 24) {
-        panel<1, Tail::none>(g, j, ahead);
-        j += 16;
-      } else if (left > 16) {
-        panel<1, Tail::half>(g, j, ahead);
-        j += 24;
-      } else {
-        panel<0, Tail::whole>(g, j, ahead);
-        j += 16;
-      }
-    }
-    if (g.stream) _mm_sfence();
+  static void block(const GemmBlockF32& g) {
+    g.segment < g.depth ? panels<GemmFormF32::segments>(g) : panels<GemmFormF32::plain>(g);
   }
+  static void block_transposed(const GemmBlockF32& g) { panels<GemmFormF32::transposed>(g); }
 
   static void pack_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t columns,
                               float* panel) {
@@ -48,26 +32,97 @@ struct GemmF32<Isa::avx512vnni> {
   }
 
  private:
+  static constexpr std::int64_t kAhead = 1024;  // floats
+
   // What follows the whole vectors of a tile: nothing, up to 8 columns in a ymm, or up to 16 in a zmm, masked.
   enum class Tail : std::uint8_t { none, half, whole };
 
-  template <int Whole, Tail Last>
+  template <GemmFormF32 Form>
+  OCTAVO_TARGET_AVX512VNNI static void panels(const GemmBlockF32& g) {
+    PrefetchStream ahead(g);
+    std::int64_t j = 0;
+    if (Form == GemmFormF32::plain && g.rows == 1 && g.b_panel > kColumns)
+      for (; j + 4 * kColumns <= g.columns; j += 4 * kColumns) four_panels(g, j);
+    while (j < g.columns) {
+      const std::int64_t left = g.columns - j;
+      if (left >= 32) {
+        if constexpr (Form == GemmFormF32::plain) ahead.aim_behind(g, j, kColumns);
+        panel<2, Tail::none, Form>(g, j, ahead);
+        j += 32;
+      } else if constexpr (Form == GemmFormF32::segments) {
+        return;
+      } else if (left > 24) {
+        panel<1, Tail::none, Form>(g, j, ahead);
+        j += 16;
+      } else if (left > 16) {
+        panel<1, Tail::half, Form>(g, j, ahead);
+        j += 24;
+      } else {
+        panel<0, Tail::whole, Form>(g, j, ahead);
+        j += 16;
+      }
+    }
+    if (g.stream) _mm_sfence();
+  }
+
+  // One row times four packed panels. B is read once, from far away: four streams, prefetched.
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_DETAIL_UNROLLED static void four_panels(const GemmBlockF32& g, std::int64_t j) {
+    __m512 sum[4][2];
+    const float* b[4];
+    const float* const from = start_of(g, 0, j).from;
+    const bool shared = !g.accumulate && g.bias == nullptr;  // zeros, of one panel's width
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; ++n) {
+      b[n] = g.b + (j / kColumns + n) * g.b_panel;
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) sum[n][v] = _mm512_loadu_ps(from + (shared ? 0 : kColumns * n) + 16 * v);
+    }
+    const float* const a = g.a;
+    for (std::int64_t p = 0; p < g.depth; ++p) {
+      const __m512 scalar = _mm512_set1_ps(a[p]);
+#pragma GCC unroll 4
+      for (int n = 0; n < 4; ++n) {
+        prefetch_f32(b[n], kAhead);
+        prefetch_f32(b[n], kAhead + 16);
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v) sum[n][v] = _mm512_fmadd_ps(scalar, _mm512_loadu_ps(b[n] + 16 * v), sum[n][v]);
+        b[n] += g.b_depth;
+      }
+    }
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; ++n)
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        const std::int64_t at = j + kColumns * n + 16 * v;
+        __m512 value = sum[n][v];
+        if (g.addend != nullptr) value = _mm512_add_ps(value, _mm512_loadu_ps(g.addend + at));
+        if (g.clamp)
+          value = _mm512_maskz_min_ps(0xFFFF, _mm512_set1_ps(g.high),
+                                      _mm512_maskz_max_ps(0xFFFF, _mm512_set1_ps(g.low), value));
+        _mm512_storeu_ps(g.c + at, value);
+      }
+  }
+
+  template <int Whole, Tail Last, GemmFormF32 Form>
   OCTAVO_TARGET_AVX512VNNI static void panel(const GemmBlockF32& g, std::int64_t j, PrefetchStream& ahead) {
     std::int64_t i = 0;
-    if (g.a_depth == 1) {
-      for (; i + 14 <= g.rows; i += 14) tile<14, Whole, Last, false>(g, i, j, ahead);
-      for (; i + 7 <= g.rows; i += 7) tile<7, Whole, Last, false>(g, i, j, ahead);
-      for (; i < g.rows; ++i) tile<1, Whole, Last, false>(g, i, j, ahead);
+    if constexpr (Form != GemmFormF32::transposed) {
+      for (; i + 14 <= g.rows; i += 14) tile<14, Whole, Last, Form>(g, i, j, ahead);
+      const std::int64_t rest = g.rows - i;
+      if (!g.accumulate && rest > 10 && i > 0) return tile<14, Whole, Last, Form>(g, g.rows - 14, j, ahead);
+      for (; i + 7 <= g.rows; i += 7) tile<7, Whole, Last, Form>(g, i, j, ahead);
+      for (; i < g.rows; ++i) tile<1, Whole, Last, Form>(g, i, j, ahead);
     } else {
-      for (; i + 12 <= g.rows; i += 12) tile<12, Whole, Last, true>(g, i, j, ahead);
-      for (; i + 4 <= g.rows; i += 4) tile<4, Whole, Last, true>(g, i, j, ahead);
-      for (; i < g.rows; ++i) tile<1, Whole, Last, true>(g, i, j, ahead);
+      for (; i + 12 <= g.rows; i += 12) tile<12, Whole, Last, Form>(g, i, j, ahead);
+      for (; i + 4 <= g.rows; i += 4) tile<4, Whole, Last, Form>(g, i, j, ahead);
+      for (; i < g.rows; ++i) tile<1, Whole, Last, Form>(g, i, j, ahead);
     }
   }
 
-  template <int Rows, int Whole, Tail Last, bool Transposed>
+  template <int Rows, int Whole, Tail Last, GemmFormF32 Form>
   OCTAVO_TARGET_AVX512VNNI OCTAVO_DETAIL_UNROLLED static void tile(const GemmBlockF32& g, std::int64_t i,
                                                                    std::int64_t j, PrefetchStream& stream) {
+    constexpr bool Transposed = Form == GemmFormF32::transposed;
     constexpr bool half = Last == Tail::half;
     constexpr bool whole = Last == Tail::whole;
     constexpr int vectors = Whole + (whole ? 1 : 0);
@@ -94,11 +149,13 @@ struct GemmF32<Isa::avx512vnni> {
     constexpr std::size_t groups = Transposed ? 1 : (height + 2) / 3;
     const float* a[groups];
 #pragma GCC unroll 8
-    for (std::size_t s = 0; s < groups; ++s) a[s] = g.a + (i + 3 * static_cast<std::int64_t>(s)) * g.a_row;
+    for (std::size_t s = 0; s < groups; ++s)
+      a[s] = g.a + (Transposed ? i : (i + 3 * static_cast<std::int64_t>(s)) * g.a_row);
     const float* b = g.b + j / kColumns * g.b_panel + j % kColumns;
     const std::int64_t a_row = g.a_row;
     const PrefetchStream::Lines lines = stream.take(g.depth);
     const char* ahead = lines.first;
+    std::int64_t left = g.segment;
     for (std::int64_t p = 0; p < g.depth; ++p) {
       _mm_prefetch(ahead, _MM_HINT_T1);
       ahead += lines.step;
@@ -118,9 +175,26 @@ struct GemmF32<Isa::avx512vnni> {
       }
 #pragma GCC unroll 8
       for (std::size_t s = 0; s < groups; ++s) a[s] += Transposed ? g.a_depth : 1;
+      if (Form == GemmFormF32::segments && --left == 0) {
+        left = g.segment;
+#pragma GCC unroll 8
+        for (std::size_t s = 0; s < groups; ++s) a[s] += g.jump - left;
+      }
       b += g.b_depth;
     }
 
+    if (Form != GemmFormF32::transposed && g.addend != nullptr) {
+      const float* addend = g.addend + i * g.ldc + j;
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+          sum[r][v] = _mm512_add_ps(sum[r][v], v < Whole ? _mm512_loadu_ps(addend + r * g.ldc + 16 * v)
+                                                         : _mm512_maskz_loadu_ps(mask, addend + r * g.ldc + 16 * v));
+        if constexpr (half)
+          half_sum[r] = _mm256_add_ps(half_sum[r], _mm256_maskz_loadu_ps(half_mask, addend + r * g.ldc + 16 * Whole));
+      }
+    }
     if (g.clamp) {
       const __m512 low = _mm512_set1_ps(g.low);
       const __m512 high = _mm512_set1_ps(g.high);

@@ -27,6 +27,13 @@ class PrefetchStream {
     }
   }
 
+  // The packed panel behind the one that begins at column j, where these come from far away.
+  void aim_behind(const GemmBlockF32& g, std::int64_t j, std::int64_t panel_columns) {
+    if (!g.far || j + panel_columns >= g.columns) return;
+    next_[0] = reinterpret_cast<const char*>(g.b + (j / panel_columns + 1) * g.b_panel);
+    lines_[0] = g.depth * panel_columns / kFloats;
+  }
+
   // At most `count` lines of the first stretch that is not used up.
   Lines take(std::int64_t count) {
     const int s = lines_[0] > 0 ? 0 : 1;

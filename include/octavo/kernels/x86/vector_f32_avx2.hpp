@@ -33,6 +33,7 @@ struct VectorF32<Isa::avx2> {
   OCTAVO_DETAIL_OP void store(float* p, Type x, std::int64_t count) { _mm256_maskstore_ps(p, first(count), x); }
   // Around the caches; p at a whole register's boundary, and fence() before another thread reads.
   OCTAVO_DETAIL_OP void stream(float* p, Type x) { _mm256_stream_ps(p, x); }
+  OCTAVO_DETAIL_OP void prefetch_to_write(float* p) { __asm__ volatile("prefetchw %0" : : "m"(*p)); }
   OCTAVO_DETAIL_OP void fence() { _mm_sfence(); }
 
   OCTAVO_DETAIL_OP Type add(Type a, Type b) { return _mm256_add_ps(a, b); }
