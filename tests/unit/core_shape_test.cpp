@@ -39,7 +39,9 @@ TEST_CASE("a shape counts, compares and prints") {
 TEST_CASE("a bad shape is an error that names it") {
   const oc::Shape shape{2, 3};
   CHECK_THROWS_WITH_AS((void)shape[2], "shape 2x3: no axis 2", oc::Error);
-  CHECK_THROWS_AS((void)oc::Shape().back(), oc::Error);
+  CHECK_THROWS_WITH_AS((void)oc::Shape().back(), "shape: a scalar has no last axis", oc::Error);
+  CHECK_THROWS_WITH_AS((void)shape.with_batch(-3), "shape 2x3: batch -3 is negative", oc::Error);
+  CHECK(shape.with_batch(0) == oc::Shape{0, 3});
   CHECK_THROWS_WITH_AS(oc::Shape({1, -2}), "shape: extent -2 is negative", oc::Error);
   CHECK_THROWS_AS(oc::Shape({1, 1, 1, 1, 1, 1, 1}), oc::Error);
   const std::int64_t huge = std::int64_t{1} << 32;

@@ -210,3 +210,12 @@ TEST_CASE("safetensors and npy: 20,000 damaged files are read or refused, nothin
   CHECK(accepted > 100);
   CHECK(accepted < 19000);
 }
+
+TEST_CASE("a safetensors file moves with its bytes, and is not copied") {
+  static_assert(!std::is_copy_constructible_v<SafeTensors> && !std::is_copy_assignable_v<SafeTensors>);
+  SafeTensors file(file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2), "f");
+  const std::uint8_t* before = file.at("a").bytes.data();
+  const SafeTensors moved = std::move(file);
+  CHECK(moved.at("a").bytes.data() == before);
+  CHECK(moved.file_bytes().data() + moved.file_bytes().size() == before + 2);
+}

@@ -275,6 +275,26 @@ TEST_CASE("manifest: damage is refused with file and place") {
       ("cannot open '" + folder.file("nothing") + "/manifest.json': No such file or directory").c_str(), Error);
 }
 
+TEST_CASE("manifest: a bias whose array of zero points is empty is refused") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a");
+  save(everything(DType::i8), path);
+  const io::SafeTensors weights = io::read_safetensors(path + "/weights.safetensors");
+  std::vector<io::NamedView> arrays = {{"none", {io::ElementType::i32, {0}, {}}}};
+  for (const auto& [name, array] : weights.arrays()) arrays.push_back({name, array});
+  io::write_safetensors(folder.file("w.safetensors"), arrays);
+  Json manifest = parse_json(io::read_text_file(path + "/manifest.json"));
+  member(named(manifest, "tensors", "conv/bias"), "quantization").set("zero_point", "none");
+  const io::detail::ModelFiles files{std::move(manifest), io::read_safetensors(folder.file("w.safetensors"))};
+  std::string message;
+  try {
+    (void)io::detail::read_program("memory", files);
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  CHECK_MESSAGE(message.find("'conv/bias': zero_point: expected at least one number") != std::string::npos, message);
+}
+
 TEST_CASE("manifest: 4,000 damaged manifests and weights are loaded or refused, nothing else") {
   const TemporaryFolder folder;
   const std::string path = folder.file("a");

@@ -289,3 +289,15 @@ TEST_CASE("the observer by channel: any axis, and each search") {
   CHECK_THROWS_AS(oc::HistogramObserver("w", 1, {.percentile = 0.0}), oc::Error);
   CHECK_THROWS_AS(oc::HistogramObserver("w", 1, {.scheme = {.bits = 1}}), oc::Error);
 }
+
+TEST_CASE("a search that fails names the observer's tensor") {
+  oc::HistogramObserver observer("conv_7", 1, {.search = oc::RangeSearch::mean_squared_error});
+  observer.observe(std::vector<float>{-3e38F, 3e38F});
+  std::string text;
+  try {
+    static_cast<void>(observer.range());
+  } catch (const oc::Error& error) {
+    text = error.what();
+  }
+  CHECK_MESSAGE(text.find("tensor 'conv_7': range [") == 0, text);
+}

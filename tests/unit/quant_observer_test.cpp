@@ -179,7 +179,8 @@ TEST_CASE("every kind: an error names the tensor, and leaves the state alone") {
     const std::string text = error_of([&] { observer->observe(values); });
     CHECK(text.find("'tensor_9'") != std::string::npos);
     CHECK(text.find("index 1") != std::string::npos);
-    CHECK_THROWS_AS(observer->observe(std::span<const float>()), oc::Error);
+    CHECK(error_of([&] { observer->observe(std::span<const float>()); }) ==
+          "tensor 'tensor_9': no values to take a range of");
     CHECK_THROWS_AS(observer->observe_range(1.0F, 0.0F), oc::Error);
     CHECK_THROWS_AS(observer->observe_range(std::nanf(""), 0.0F), oc::Error);
     CHECK_THROWS_AS(observer->observe(values, {1, 3, 1}), oc::Error);

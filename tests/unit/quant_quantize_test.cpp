@@ -161,6 +161,30 @@ TEST_CASE("quantizing NaN is an error that says where") {
   CHECK_THROWS_AS(oc::quantize(in, oc::Grid{}, oc::Ties::even, out, "x"), oc::Error);
 }
 
+TEST_CASE("a grid that is none is an error that names the tensor") {
+  const std::vector<float> in(4, 1.0F);
+  std::vector<std::int8_t> out(in.size());
+  std::vector<float> real(in.size());
+  for (const float scale : {0.0F, -1.0F, std::nanf(""), kInfinity, 1e-45F}) {
+    const oc::Grid grid{.scale = scale};
+    CHECK_THROWS_AS(oc::quantize(in, grid, oc::Ties::even, out, "x"), oc::Error);
+    CHECK_THROWS_AS(oc::dequantize(out, grid, real, "x"), oc::Error);
+  }
+  CHECK_THROWS_WITH_AS(oc::quantize(in, oc::Grid{.scale = -1.0F}, oc::Ties::even, out, "logits"),
+                       "tensor 'logits': scale -1 is no normal positive number", oc::Error);
+  CHECK_THROWS_WITH_AS(oc::quantize(in, oc::Grid{.zero_point = 128}, oc::Ties::even, out, "x"),
+                       "tensor 'x': expected codes within [-128, 127] and a zero point among them, found [-128, 127] "
+                       "and 128",
+                       oc::Error);
+  CHECK_THROWS_AS(oc::quantize(in, oc::Grid{.qmax = 255}, oc::Ties::even, out, "x"), oc::Error);
+}
+
+TEST_CASE("dequantizing any 32-bit code is defined") {
+  constexpr std::int32_t lowest = std::numeric_limits<std::int32_t>::min();
+  CHECK(oc::dequantize(lowest, {.scale = 1.0F, .zero_point = 5}) == -2147483648.0F);
+  CHECK(oc::dequantize(std::numeric_limits<std::int32_t>::max(), {.scale = 0.5F, .zero_point = -128}) == 1073741888.0F);
+}
+
 TEST_CASE("biases: round half away in double, and a scale that leaves room") {
   CHECK(oc::quantize_bias(1.0F, 0.5F, 0.25F) == 8);
   CHECK(oc::quantize_bias(0.1875F, 0.5F, 0.25F) == 2);    // 1.5

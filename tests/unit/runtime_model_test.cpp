@@ -431,7 +431,15 @@ TEST_CASE("model: what cannot run says so") {
                        "tensor 'conv': its values are gone after a run; prepare the model with keep_intermediates",
                        Error);
   CHECK_THROWS_AS((void)session.tensor_values("no such tensor"), Error);
-  CHECK_THROWS_AS(Model(everything(DType::f32), {.threads = -1}), Error);
+  CHECK_THROWS_WITH_AS(Model(everything(DType::f32), {.threads = -1}), "threads: expected 0 (all) to 1024, found -1",
+                       Error);
+  CHECK_THROWS_WITH_AS(Model(everything(DType::f32), {.threads = 1000000000}),
+                       "threads: expected 0 (all) to 1024, found 1000000000", Error);
+  CHECK_THROWS_WITH_AS((void)model.input(7), "the model 'everything' has no input 7, only 1", Error);
+  CHECK_THROWS_WITH_AS((void)model.output(7), "the model 'everything' has no output 7, only 1", Error);
+  // Views into a session's own memory: it moves, and is not copied.
+  static_assert(!std::is_copy_constructible_v<Session> && !std::is_copy_assignable_v<Session>);
+  static_assert(std::is_nothrow_move_constructible_v<Session> && std::is_nothrow_move_assignable_v<Session>);
   CHECK_THROWS_AS(Model(everything(DType::f32), {.max_batch = 0}), Error);
   CHECK_THROWS_AS(Model(everything(DType::f32), {.max_arena_bytes = 100}), Error);
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "error.hpp"
 #include "team.hpp"
 #if defined(_OPENMP)
 #include <omp.h>
@@ -17,6 +18,14 @@
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
+
+// More threads than this are taken for a mistake: kernels keep memory for each.
+inline constexpr int kMaxThreads = 1024;
+
+// Throws unless `threads` is 0 (all) to kMaxThreads.
+inline void require_threads(int threads) {
+  require(threads >= 0 && threads <= kMaxThreads, "threads: expected 0 (all) to ", kMaxThreads, ", found ", threads);
+}
 
 // The machine's processors; OMP_NUM_THREADS lowers it where OpenMP is compiled in. At least 1.
 inline int default_threads() {

@@ -29,7 +29,10 @@ class Shape {
   [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
   [[nodiscard]] std::int64_t operator[](std::size_t axis) const { return extents_[checked(axis)]; }
   [[nodiscard]] std::int64_t& operator[](std::size_t axis) { return extents_[checked(axis)]; }
-  [[nodiscard]] std::int64_t back() const { return (*this)[rank_ - 1]; }
+  [[nodiscard]] std::int64_t back() const {
+    require(rank_ > 0, "shape: a scalar has no last axis");
+    return extents_[rank_ - 1];
+  }
   [[nodiscard]] const std::int64_t* begin() const noexcept { return extents_.data(); }
   [[nodiscard]] const std::int64_t* end() const noexcept { return extents_.data() + rank_; }
 
@@ -49,6 +52,7 @@ class Shape {
 
   // The same shape with another extent 0.
   [[nodiscard]] Shape with_batch(std::int64_t batch) const {
+    require(batch >= 0, "shape ", to_string(), ": batch ", batch, " is negative");
     Shape other = *this;
     other[0] = batch;
     return other;

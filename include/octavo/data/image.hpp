@@ -95,6 +95,13 @@ inline void append_bytes(void* bytes, void* from, int n) {
   std::memcpy(all.data() + before, from, static_cast<std::size_t>(n));
 }
 
+// Why stb's last call of this thread failed. To be asked in a statement of its own: in the arguments of the check of
+// that call, it would be asked before.
+inline std::string stb_reason() {
+  const char* reason = stb_decode::stbi_failure_reason();
+  return reason != nullptr ? reason : "unknown reason";
+}
+
 inline Image encodable(const ImageView& image) {
   require(image.height > 0 && image.width > 0 && (image.channels == 1 || image.channels == 3),
           "encode image: ", image.height, 'x', image.width, 'x', image.channels,
@@ -112,9 +119,9 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, int channels, con
   int width = 0;
   int height = 0;
   int found = 0;
-  require(detail::stb_decode::stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height,
-                                                    &found) != 0,
-          name, ": no readable JPEG, PNG or BMP header (", detail::stb_decode::stbi_failure_reason(), ")");
+  const bool readable = detail::stb_decode::stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width,
+                                                                  &height, &found) != 0;
+  if (!readable) fail(name, ": no readable JPEG, PNG or BMP header (", detail::stb_reason(), ")");
   require(width > 0 && height > 0 && width <= kMaxImageSide && height <= kMaxImageSide &&
               std::int64_t{width} * height <= kMaxImagePixels,
           name, ": is ", width, " x ", height, " pixels; expected at least one, at most ", kMaxImageSide,
@@ -127,7 +134,7 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, int channels, con
   const std::unique_ptr<std::uint8_t, decltype(&std::free)> pixels(
       detail::stb_decode::stbi_load_from_callbacks(&callbacks, &source, &width, &height, &found, wanted), &std::free);
   require(!source.ran_out, name, ": is truncated after ", bytes.size(), " bytes");
-  require(pixels != nullptr, name, ": cannot be decoded (", detail::stb_decode::stbi_failure_reason(), ")");
+  if (pixels == nullptr) fail(name, ": cannot be decoded (", detail::stb_reason(), ")");
   Image image;
   image.height = height;
   image.width = width;

@@ -153,7 +153,8 @@ class ManifestReader {
       require(!q.scale.empty(), "scale_of: expected one scale of '", tensor_at(program_, pair[0]).name,
               "' and some of '", tensor_at(program_, pair[1]).name, "', found ", scales, " and ",
               tensor_at(program_, pair[1]).quantization.scale.size());
-      q.zero_point.assign(q.scale.size(), q.zero_point.at(0));
+      require(!q.zero_point.empty(), "zero_point: expected at least one number, found none");
+      q.zero_point.assign(q.scale.size(), q.zero_point[0]);
     });
   }
 

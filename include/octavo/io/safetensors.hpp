@@ -59,6 +59,11 @@ class SafeTensors {
   // Takes the file's bytes. `name` stands in error messages.
   template <class Lazy = void>
   SafeTensors(Bytes bytes, const std::string& name);
+  SafeTensors(SafeTensors&&) noexcept = default;
+  SafeTensors& operator=(SafeTensors&&) noexcept = default;
+  SafeTensors(const SafeTensors&) = delete;  // the arrays point into bytes_
+  SafeTensors& operator=(const SafeTensors&) = delete;
+  ~SafeTensors() = default;
 
   [[nodiscard]] const std::map<std::string, ArrayView, std::less<>>& arrays() const noexcept { return arrays_; }
   [[nodiscard]] const std::map<std::string, std::string, std::less<>>& metadata() const noexcept { return metadata_; }

@@ -53,7 +53,7 @@ struct Elementwise<Isa::scalar> {
   }
 
   static void dequantize(const std::uint8_t* in, float* out, std::int64_t n, const Grid& grid) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = octavo::dequantize(in[i], grid);
+    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(in[i] - grid.zero_point) * grid.scale;
   }
 
   // Smallest and largest value, 0 included; NaN is skipped.

@@ -3,6 +3,7 @@
 #define OCTAVO_QUANT_QUANTIZE_HPP_
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,9 +24,10 @@ inline namespace OCTAVO_ABI_TAG {
 // Ties::away is TFLite's QUANTIZE, Ties::even is ONNX' QuantizeLinear.
 [[nodiscard]] inline std::int32_t quantize(float x, const Grid& grid, Ties ties) noexcept;
 
-// real = scale * (code - zero_point); exact up to the one rounding of the product.
+// real = scale * (code - zero_point); exact up to the one rounding of the product. Any code is allowed: the difference
+// is taken in 64 bits.
 [[nodiscard]] inline float dequantize(std::int32_t code, const Grid& grid) noexcept {
-  return static_cast<float>(code - grid.zero_point) * grid.scale;
+  return static_cast<float>(std::int64_t{code} - grid.zero_point) * grid.scale;
 }
 
 namespace detail {
@@ -96,6 +98,15 @@ inline void require_no_nan(std::span<const float> in, std::string_view tensor) {
   for (i = 0; any && i < in.size(); ++i) require(in[i] == in[i], "tensor '", tensor, "': NaN at index ", i);
 }
 
+// The invariant of Grid, for 8-bit codes.
+inline void require_grid(const Grid& grid, std::string_view tensor) {
+  require(grid.scale > 0.0F && std::isnormal(grid.scale), "tensor '", tensor, "': scale ", grid.scale,
+          " is no normal positive number");
+  require(grid.qmin >= -128 && grid.qmax <= 127 && grid.zero_point >= grid.qmin && grid.zero_point <= grid.qmax,
+          "tensor '", tensor, "': expected codes within [-128, 127] and a zero point among them, found [", grid.qmin,
+          ", ", grid.qmax, "] and ", grid.zero_point);
+}
+
 inline void require_sizes(std::size_t in, std::size_t out, std::size_t expected, std::string_view tensor) {
   require(in == expected && out == expected, "tensor '", tensor, "': expected ", expected, " values in and out, found ",
           in, " and ", out);
@@ -112,10 +123,12 @@ inline std::int32_t quantize(float x, const Grid& grid, Ties ties) noexcept {
   return static_cast<std::int32_t>(round_ties(v, ties)) + grid.zero_point;
 }
 
-// Codes of a tensor with one grid; in.size() == out.size(). Throws, naming the tensor, for NaN.
+// Codes of a tensor with one grid; in.size() == out.size(). Throws, naming the tensor, for NaN, and for a grid that
+// breaks Grid's invariant or leaves int8.
 inline void quantize(std::span<const float> in, const Grid& grid, Ties ties, std::span<std::int8_t> out,
                      std::string_view tensor) {
   detail::require_sizes(in.size(), out.size(), in.size(), tensor);
+  detail::require_grid(grid, tensor);
   detail::require_no_nan(in, tensor);
   detail::with_ties(ties, [&](auto rule) { detail::quantize_row<rule.value>(in.data(), in.size(), grid, out.data()); });
 }
@@ -142,7 +155,8 @@ inline void quantize(std::span<const float> in, const Shape& shape, const QuantP
 inline void dequantize(std::span<const std::int8_t> in, const Grid& grid, std::span<float> out,
                        std::string_view tensor) {
   detail::require_sizes(in.size(), out.size(), in.size(), tensor);
-  for (std::size_t i = 0; i < in.size(); ++i) out[i] = dequantize(in[i], grid);
+  detail::require_grid(grid, tensor);
+  for (std::size_t i = 0; i < in.size(); ++i) out[i] = static_cast<float>(in[i] - grid.zero_point) * grid.scale;
 }
 
 inline void dequantize(std::span<const std::int8_t> in, const Shape& shape, const QuantParams& params,
@@ -151,7 +165,7 @@ inline void dequantize(std::span<const std::int8_t> in, const Shape& shape, cons
   detail::require_sizes(in.size(), out.size(), layout.size(), tensor);
   detail::for_each_row(layout, [&](std::size_t c, std::size_t offset, std::size_t n) {
     const Grid grid = params.grid(c);
-    for (std::size_t i = offset; i < offset + n; ++i) out[i] = dequantize(in[i], grid);
+    for (std::size_t i = offset; i < offset + n; ++i) out[i] = static_cast<float>(in[i] - grid.zero_point) * grid.scale;
   });
 }
 

@@ -93,9 +93,9 @@ inline bool extend_range(const float* values, std::size_t n, Range& range) noexc
 // The range of each channel: ranges.size() == layout.channels, values.size() == layout.size() > 0. Throws as above.
 inline void find_channel_ranges(std::span<const float> values, const ChannelLayout& layout, std::string_view tensor,
                                 std::span<Range> ranges) {
-  require(!values.empty() && values.size() == layout.size() && ranges.size() == layout.channels, "tensor '", tensor,
-          "': expected ", layout.size(), " values and ", layout.channels, " ranges, found ", values.size(), " and ",
-          ranges.size());
+  require(!values.empty(), "tensor '", tensor, "': no values to take a range of");
+  require(values.size() == layout.size() && ranges.size() == layout.channels, "tensor '", tensor, "': expected ",
+          layout.size(), " values and ", layout.channels, " ranges, found ", values.size(), " and ", ranges.size());
   std::fill(ranges.begin(), ranges.end(), detail::kEmptyRange);
   bool finite = true;
   if (layout.inner > 1) {

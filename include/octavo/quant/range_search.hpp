@@ -38,7 +38,9 @@ constexpr std::string_view name_of(RangeSearch search) {
 
 // The range that makes quantization_error of grid_from_range(range, scheme) least, searched by shrinking the ends in
 // turn through 1/128ths of the range with 0 included, until neither helps.
-[[nodiscard]] inline Range least_squares_range(const Histogram& histogram, const TensorScheme& scheme);
+// Throws, naming the tensor, for a scheme that is none, or values too far apart for float32.
+[[nodiscard]] inline Range least_squares_range(const Histogram& histogram, const TensorScheme& scheme,
+                                               std::string_view tensor = "histogram");
 
 // The Kullback-Leibler divergence in nats between the values clipped to bins [first, first + n) (what is outside goes
 // to the end bins) and the same bins after merging them into `levels` equal groups (each group's mass spread evenly
@@ -107,12 +109,12 @@ inline double quantization_error(const Histogram& histogram, const Grid& grid) {
   return sum / step * scale * scale / static_cast<double>(histogram.total());
 }
 
-inline Range least_squares_range(const Histogram& histogram, const TensorScheme& scheme) {
+inline Range least_squares_range(const Histogram& histogram, const TensorScheme& scheme, std::string_view tensor) {
   constexpr int parts = 128;
   const Range full = histogram.range().with_zero();
   const auto part_of = [](float end, int part) { return end * (static_cast<float>(part) / static_cast<float>(parts)); };
   const auto error_of = [&](int low, int high) {
-    const Grid grid = grid_from_range({part_of(full.low, low), part_of(full.high, high)}, scheme, "histogram");
+    const Grid grid = grid_from_range({part_of(full.low, low), part_of(full.high, high)}, scheme, tensor);
     return quantization_error(histogram, grid);
   };
   int low = parts, high = parts;

@@ -55,13 +55,10 @@ class Model {
 
   [[nodiscard]] const Program& program() const noexcept { return prepared_->program; }
   [[nodiscard]] const Prepared& prepared() const noexcept { return *prepared_; }
-  // Input and output i; extent 0 of the shape is the batch and stands as 1.
-  [[nodiscard]] const TensorInfo& input(std::size_t i = 0) const {
-    return tensor_at(program(), program().inputs.at(i));
-  }
-  [[nodiscard]] const TensorInfo& output(std::size_t i = 0) const {
-    return tensor_at(program(), program().outputs.at(i));
-  }
+  // Input and output i; extent 0 of the shape is the batch and stands as 1. Throws, naming the model, when there is
+  // none.
+  [[nodiscard]] const TensorInfo& input(std::size_t i = 0) const { return border(program().inputs, i, "input"); }
+  [[nodiscard]] const TensorInfo& output(std::size_t i = 0) const { return border(program().outputs, i, "output"); }
 
   // For models of one input and one output: as many whole images as `input` holds. Float buffers fit every model
   // (values are quantized and dequantized at the border), int8 and uint8 buffers those whose border is of that type.
@@ -79,9 +76,9 @@ class Model {
     lease.session().run(inputs, outputs);
   }
 
-  // Threads of each run; 0: all of this machine's.
+  // Threads of each run; 0: all of this machine's. Throws above kMaxThreads.
   void set_threads(int threads) {
-    require(threads >= 0, "threads: expected 0 (all) or more, found ", threads);
+    require_threads(threads);
     threads_ = threads == 0 ? default_threads() : threads;
   }
   [[nodiscard]] int threads() const noexcept { return threads_; }
@@ -99,6 +96,10 @@ class Model {
   [[nodiscard]] ModelInfo info() const;
 
  private:
+  [[nodiscard]] const TensorInfo& border(const std::vector<int>& ids, std::size_t i, std::string_view what) const {
+    require(i < ids.size(), "the model '", program().name, "' has no ", what, ' ', i, ", only ", ids.size());
+    return tensor_at(program(), ids[i]);
+  }
   void run_one(ConstBuffer input, Buffer output) const {
     run(std::span<const ConstBuffer>(&input, 1), std::span<const Buffer>(&output, 1));
   }

@@ -32,8 +32,15 @@ class Session {
     reserve(max_batch);
   }
 
+  Session(Session&&) noexcept = default;
+  Session& operator=(Session&&) noexcept = default;
+  Session(const Session&) = delete;  // the tensors' places point into arena_
+  Session& operator=(const Session&) = delete;
+  ~Session() = default;
+
+  // threads = 0: default_threads(). Throws above kMaxThreads.
   void set_threads(int threads) {
-    require(threads >= 0, "threads: expected 0 (all) or more, found ", threads);
+    require_threads(threads);
     threads_ = threads == 0 ? default_threads() : threads;
     reserve(std::max<std::int64_t>(capacity_, 1));
   }

@@ -71,7 +71,7 @@ class HistogramObserver final : public Observer {
       case RangeSearch::percentile:
         return percentile_range(histogram, settings_.percentile);
       case RangeSearch::mean_squared_error:
-        return least_squares_range(histogram, settings_.scheme);
+        return least_squares_range(histogram, settings_.scheme, name());
       case RangeSearch::entropy:
         return entropy_range(histogram, settings_.scheme);
       case RangeSearch::none:
