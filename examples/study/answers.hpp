@@ -35,9 +35,9 @@ inline void take_answers(std::span<const float> outputs, std::span<const std::in
   const std::size_t width = outputs.size() / labels.size();
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::span<const float> row = outputs.subspan(i * width, width);
-    const auto best = std::max_element(row.begin(), row.end());
-    answers.classes.push_back(static_cast<std::int32_t>(best - row.begin()));
-    answers.probabilities.push_back(*best);
+    const std::size_t best = oc::index_of_largest(row);
+    answers.classes.push_back(static_cast<std::int32_t>(best));
+    answers.probabilities.push_back(row[best]);
     answers.truth.push_back(labels[i]);
   }
 }

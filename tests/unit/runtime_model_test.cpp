@@ -456,3 +456,66 @@ TEST_CASE("classify: best classes, with labels") {
   CHECK(top_classes(scores, 9).size() == 4);
   CHECK_THROWS_AS((void)argmax({}), Error);
 }
+
+TEST_CASE("classify: NaN comes last, wherever it stands") {
+  const float nan = std::nanf("");
+  CHECK(argmax(std::vector<float>{nan, 0.5F, 0.7F}) == 2);
+  CHECK(argmax(std::vector<float>{0.7F, nan, 0.5F}) == 0);
+  CHECK(argmax(std::vector<float>{nan, -1.0F}) == 1);
+  CHECK(argmax(std::vector<float>{nan, nan}) == 0);
+  std::vector<std::size_t> order;
+  for (const ClassScore& best : top_classes(std::vector<float>{nan, 0.2F, nan, 0.9F, 0.2F}, 5))
+    order.push_back(best.index);
+  CHECK(order == std::vector<std::size_t>{3, 1, 4, 0, 2});
+}
+
+// The rule of border.hpp, at each level and with two threads.
+TEST_CASE("model: NaN and infinity at the border") {
+  const float nan = std::nanf(""), infinity = std::numeric_limits<float>::infinity();
+  const Program codes = everything(DType::i8), real = everything(DType::f32);
+  std::vector<float> image = input_of_batch(codes, 1, 5);
+  const auto result = [](const Program& program, const std::vector<float>& input, int threads) {
+    const Model model(program, {.threads = threads});
+    std::vector<float> output(static_cast<std::size_t>(model.output().shape.size()));
+    model.run(input, output);
+    return output;
+  };
+  std::vector<float> with_nan = image, with_lowest = image;
+  for (const std::size_t at : {std::size_t{0}, std::size_t{40}, image.size() - 1}) {
+    with_nan[at] = nan;
+    with_lowest[at] = -infinity;
+  }
+  const auto each_level = [](const auto& body) {
+    const Isa before = active_isa();
+    for (int isa = 0; isa <= static_cast<int>(Isa::neon_i8mm); ++isa)
+      if (force_isa(static_cast<Isa>(isa)))
+        for (const int threads : {1, 2}) {
+          CAPTURE(name_of(static_cast<Isa>(isa)));
+          body(threads);
+        }
+    force_isa(before);
+  };
+  each_level([&](int threads) {
+    // int8: the smallest code, as for -infinity.
+    CHECK(result(codes, with_nan, threads) == result(codes, with_lowest, threads));
+    // float32: NaN stays NaN and reaches what depends on it.
+    for (const float value : result(real, with_nan, threads)) CHECK(std::isnan(value));
+  });
+
+  // Dynamic range: NaN is outside the range and counts as its low end; a range that is infinite is an error.
+  Net net("hybrid", DType::f32);
+  net.input({1, 6, 6, 4});
+  net.conv("conv", 6, 6, 9, {.window = {3, 3, 1, 1, 1, 1, 1, 1}, .hybrid = true});
+  const Program hybrid = net.finish();
+  image = input_of_batch(hybrid, 1, 6);
+  image[3] = -3.0F;
+  with_nan = with_lowest = image;
+  with_nan[100] = nan, with_lowest[100] = -3.0F;
+  std::vector<float> infinite = image;
+  infinite[7] = infinity;
+  each_level([&](int threads) {
+    CHECK(result(hybrid, with_nan, threads) == result(hybrid, with_lowest, threads));
+    CHECK_THROWS_WITH_AS((void)result(hybrid, infinite, threads),
+                         "conv2d 'conv': dynamic quantization: the input's range [-3, inf] is not finite", Error);
+  });
+}

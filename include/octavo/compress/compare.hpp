@@ -9,10 +9,12 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "../core/largest.hpp"
 #include "../nn/eigen.hpp"
 #include "../nn/executor.hpp"
 #include "../nn/quantize_wrapper.hpp"
@@ -106,9 +108,8 @@ class Comparer {
     const std::size_t classes = output.shape().back(), images = output.size() / classes;
     std::int64_t same = 0;
     for (std::size_t n = 0; n < images; ++n) {
-      const float* a = output.data() + n * classes;
-      const float* b = result.data() + n * classes;
-      same += std::max_element(a, a + classes) - a == std::max_element(b, b + classes) - b ? 1 : 0;
+      const std::span<const float> a(output.data() + n * classes, classes), b(result.data() + n * classes, classes);
+      same += index_of_largest(a) == index_of_largest(b) ? 1 : 0;
     }
     return static_cast<double>(same) / static_cast<double>(images);
   }

@@ -44,7 +44,8 @@ inline void dequantize_codes(const std::uint8_t* in, float* out, std::int64_t n,
       .scale = scale, .zero_point = static_cast<std::int32_t>(round_ties<Ties::even>(zero)), .qmin = 0, .qmax = 255};
 }
 
-// Quantizes n values on the grid of their own range, ties to even, and returns the grid. NaN becomes 0.
+// Quantizes n values on the grid of their own range, ties to even, and returns the grid. NaN does not
+// count in the range and becomes code 0, the range's low end.
 inline Grid quantize_dynamic(const float* in, std::uint8_t* out, std::int64_t n, int threads = 1) {
   const auto kernel = dispatch<detail::SelectElementwise>();
   constexpr int most = 16;

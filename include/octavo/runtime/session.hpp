@@ -50,7 +50,8 @@ class Session {
   void reserve(std::int64_t batch);
 
   // One buffer for each input and output of the model, in order (see border.hpp for the types). The batch follows from
-  // the first input's size; all others must agree. Inputs and outputs must not overlap.
+  // the first input's size; all others must agree. Inputs and outputs must not overlap. For NaN and infinity see
+  // border.hpp.
   void run(std::span<const ConstBuffer> inputs, std::span<const Buffer> outputs) {
     run_with(inputs, outputs,
              [](std::size_t, const Step& step, const StepContext& context) { step.kernel->run(context); });
@@ -191,7 +192,12 @@ void Session::run_images(std::span<const ConstBuffer> inputs, std::span<const Bu
   }
   const std::size_t activations = p.plan.bytes * static_cast<std::size_t>(capacity_);
   const StepContext context{place_.data(), batch, threads_, std::span(arena_).subspan(activations)};
-  for (std::size_t s = 0; s < p.steps.size(); ++s) execute(s, p.steps[s], context);
+  std::size_t s = 0;
+  try {
+    for (; s < p.steps.size(); ++s) execute(s, p.steps[s], context);
+  } catch (const Error& error) {
+    fail(name_of(p.steps[s].op.kind), " '", p.steps[s].op.name, "': ", error.what());
+  }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::byte* from = place_[static_cast<std::size_t>(p.program.outputs[i])];
     if (from != outputs[i].data) detail::copy_out(from, tensor(p.program.outputs[i]), outputs[i], threads_);

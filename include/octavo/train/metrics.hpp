@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/largest.hpp"
 #include "../core/tensor.hpp"
 
 namespace octavo {
@@ -32,9 +33,9 @@ class RunningMean {
   double weight_ = 0.0;
 };
 
-// The first of the largest values.
+// The first of the largest values; NaN only where all are.
 [[nodiscard]] inline std::int32_t argmax(std::span<const float> row) {
-  return static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
+  return static_cast<std::int32_t>(index_of_largest(row));
 }
 
 // Row `i` of outputs [n, classes].
