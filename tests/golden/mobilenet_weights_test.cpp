@@ -63,7 +63,7 @@ TEST_CASE("float MobileNetV2 with the folded ImageNet weights gives the golden o
     std::cout << "image " << i << ": largest probability difference " << difference << '\n';
     CHECK(std::max_element(output.begin(), output.end()) - output.begin() ==
           std::max_element(expected.begin(), expected.end()) - expected.begin());
-    CHECK(difference < 3e-3F);  // the classifier's weights were 8-bit once; see io_folded_weights_test
+    CHECK(difference < 3e-3F);  // the file's weights have been through 8 bits
   }
   nn::Graph calibrated = compress::calibrate(
       graph,

@@ -166,6 +166,54 @@ TEST_CASE("dynamic range keeps activations float and quantizes large kernels") {
   CHECK(compress::sqnr_db(exact, dynamic) > 20.0);
 }
 
+TEST_CASE("full-range kernels and negative gammas: the lowest code's opposite does not wrap") {
+  Graph graph = lived_in(21);
+  Scheme scheme = compress::calibration_scheme();
+  scheme.batch_norm = BatchNormFolding::none;
+  scheme.weights.narrow = scheme.depthwise_weights.narrow = scheme.dense_weights.narrow = false;
+  const Tensor images = random_images({8, 32, 32, 3}, 22);
+  Graph calibrated = compress::calibrate(graph, batches_of(images, 2), {.scheme = scheme});
+  int flipped = 0;
+  float worst_steps = 0.0F;
+  for (const compress::FoldedOp& folded : compress::fold(calibrated)) {
+    if (!folded.weighted()) continue;
+    const compress::QuantizedKernel kernel = compress::quantize_kernel(calibrated, folded);
+    const std::vector<float> real = compress::folded_kernel(calibrated, folded);
+    std::vector<float> stored(real.size());
+    dequantize(kernel.codes, folded.weights_shape, kernel.params, stored, folded.op.name);
+    const bool last = folded.op.kind == runtime::OpKind::depthwise_conv2d;
+    const std::size_t channels = folded.gain.size();
+    for (std::size_t i = 0; i < real.size(); ++i) {
+      const std::size_t c = last ? i % channels : i / (real.size() / channels);
+      flipped += folded.gain[c] < 0.0F && real[i] > 127.5F * kernel.params.scale[c] ? 1 : 0;
+      worst_steps = std::max(worst_steps, std::abs(stored[i] - real[i]) / kernel.params.scale[c]);
+    }
+  }
+  CHECK(flipped > 0);  // the case did occur
+  CHECK(worst_steps < 1.001F);
+  const compress::Comparison comparison = compress::compare(calibrated, compress::convert(calibrated), images);
+  for (const compress::LayerComparison& layer : comparison.layers) {
+    CAPTURE(layer.name);
+    CHECK(layer.max_steps <= 2);
+  }
+}
+
+TEST_CASE("the converted model rounds as its scheme says, unless told otherwise") {
+  Graph graph = lived_in(23);
+  const Tensor images = random_images({4, 32, 32, 3}, 24);
+  const Graph ours = compress::calibrate(graph, batches_of(images, 1), {});
+  const Graph theirs = compress::calibrate(graph, batches_of(images, 1), {.scheme = Scheme::tfmot()});
+  CHECK(compress::convert(ours).rounding == Rounding::nearest_even_f32);
+  const runtime::Program program = compress::convert(Graph(theirs));  // a copy knows it too
+  CHECK(program.rounding == Rounding::tflite_double);
+  for (const runtime::Op& op : program.ops)
+    if (op.kind == runtime::OpKind::dense) CHECK(op.in_double);
+  CHECK(compress::convert(theirs, {.rounding = Rounding::tflite_single}).rounding == Rounding::tflite_single);
+  Scheme weights_only = Scheme::weights_only(8);
+  weights_only.rounding = Rounding::tflite_double;
+  CHECK(compress::convert(compress::quantize_model(graph, weights_only)).rounding == Rounding::tflite_double);
+}
+
 TEST_CASE("weights-only schemes convert to dynamic range") {
   Graph graph = lived_in(11);
   const Graph weights_only = compress::quantize_model(graph, Scheme::weights_only(4));

@@ -17,8 +17,8 @@ std::int64_t parameters(const nn::MobileNetV2Options& options) {
   return nn::summarize(nn::mobilenet_v2(options)).parameters;
 }
 
-// The guide's network: frozen backbone, head of 128, 128 and 9.
-nn::Graph guide_model() {
+// A network as transfer learning has it: frozen backbone, head of 128, 128 and 9.
+nn::Graph transfer_model() {
   nn::Graph model = nn::mobilenet_v2({.hidden = {128, 128}, .classes = 9});
   model.freeze();
   model.unfreeze("dense");
@@ -59,14 +59,14 @@ TEST_CASE("mobilenet_v2 rejects what it cannot build") {
 }
 
 TEST_CASE("the float summary counts only the head as trainable") {
-  const nn::Summary summary = nn::summarize(guide_model());
+  const nn::Summary summary = nn::summarize(transfer_model());
   CHECK(summary.parameters == 2439625);
   CHECK(summary.trainable == 181641);
 }
 
-// quantization.md A.1: the formula of each row of TensorFlow Model Optimization's quantized MobileNetV2.
-TEST_CASE("quantize_model with the tfmot scheme gives the guide's summary, row by row") {
-  const nn::Graph model = guide_model();
+// The parameters of each row of the MobileNetV2 that TensorFlow Model Optimization's quantize_model makes.
+TEST_CASE("quantize_model with the tfmot scheme has TensorFlow Model Optimization's parameters, row by row") {
+  const nn::Graph model = transfer_model();
   const nn::Graph quantized = compress::quantize_model(model, Scheme::tfmot());
   const nn::Summary summary = nn::summarize(quantized);
   REQUIRE(summary.rows.size() == 160);
@@ -120,13 +120,13 @@ TEST_CASE("quantize_model with the tfmot scheme gives the guide's summary, row b
 }
 
 TEST_CASE("the default scheme keeps frozen layers frozen") {
-  const nn::Summary summary = nn::summarize(compress::quantize_model(guide_model()));
+  const nn::Summary summary = nn::summarize(compress::quantize_model(transfer_model()));
   CHECK(summary.trainable == 181641);
 }
 
 TEST_CASE("the printed summary has Keras' layout") {
   std::ostringstream text;
-  text << nn::summarize(compress::quantize_model(guide_model(), Scheme::tfmot()));
+  text << nn::summarize(compress::quantize_model(transfer_model(), Scheme::tfmot()));
   CHECK(text.str().find("quant_Conv1_pad (QuantizeWrappe (None, 225, 225, 3)  1           quantize_layer[0][0]") !=
         std::string::npos);
   CHECK(text.str().find("Total params: 2,459,798\nTrainable params: 2,371,401\nNon-trainable params: 88,397\n") !=
@@ -134,6 +134,6 @@ TEST_CASE("the printed summary has Keras' layout") {
 }
 
 TEST_CASE("a quantization-aware graph is not quantized again") {
-  const nn::Graph quantized = compress::quantize_model(guide_model());
+  const nn::Graph quantized = compress::quantize_model(transfer_model());
   CHECK_THROWS_WITH_AS(static_cast<void>(compress::quantize_model(quantized)), doctest::Contains("already"), Error);
 }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr oc::TensorScheme kActivation = oc::AsymmetricActivations<8>::kDescriptor;
 
-// TensorFlow's Nudge as quantization.md A.2 states it, on the unsigned grid.
+// TensorFlow's Nudge (core/kernels/fake_quant_ops_functor.h), on the unsigned grid.
 struct Nudged {
   float low, high, scale;
   int zero_point;
@@ -92,7 +92,7 @@ TEST_CASE("asymmetric ranges follow TFLite's formula") {
     REQUIRE(std::abs(grid.high() - max) <= 0.501F * scale);
     rules_differ += grid.zero_point != oc::tf_nudge(min, max, 8, false).zero_point ? 1 : 0;
   }
-  CHECK(rules_differ == 0);  // as quantization.md A.2 found for 20,000 ranges
+  CHECK(rules_differ == 0);  // TFLite's and TensorFlow's formulas agree away from ties
 }
 
 TEST_CASE("the zero point rules part only at ties") {
@@ -126,7 +126,8 @@ TEST_CASE("symmetric ranges: absmax / qmax when narrow, and the larger of both e
       REQUIRE(wide.scale <= grid.scale);
     }
   }
-  // A.1: with full codes TFMOT's k is -(2^b - 2) / 2^b, so a range of [-128, 0] has steps of 1, one of [0, 127] too.
+  // With full codes k of TensorFlow Model Optimization's quant_ops.py is -(2^b - 2) / 2^b, so a range of [-128, 0] has
+  // steps of 1, one of [0, 127] too.
   const oc::TensorScheme full{.bits = 8, .symmetric = true, .narrow = false};
   CHECK(oc::grid_from_range({-128.0F, 0.0F}, full, "w").scale == 1.0F);
   CHECK(oc::grid_from_range({0.0F, 127.0F}, full, "w").scale == 1.0F);

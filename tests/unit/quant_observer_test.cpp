@@ -149,7 +149,7 @@ TEST_CASE("moving average: three starts") {
   CHECK_THROWS_AS(oc::MovingAverageObserver("a", 1, {1.0, oc::AverageStart::first_batch, {}}), oc::Error);
 }
 
-// quantization.md section 0, finding 3.
+// What a momentum of 0.999 from a fixed start means: 0.999^438 and log(0.01) / log(0.999).
 TEST_CASE("TFMOT's average: after 438 steps 64.5 % of the start is left, and 1 % takes 4,603 steps") {
   oc::MovingAverageObserver average("relu", 1, oc::MovingAverageSettings::tfmot());
   CHECK(average.staleness() == 1.0);

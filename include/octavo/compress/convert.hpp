@@ -2,10 +2,12 @@
 #ifndef OCTAVO_COMPRESS_CONVERT_HPP_
 #define OCTAVO_COMPRESS_CONVERT_HPP_
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +20,7 @@ inline namespace OCTAVO_ABI_TAG {
 namespace compress {
 
 struct ConvertOptions {
-  Rounding rounding = Rounding::nearest_even_f32;
+  std::optional<Rounding> rounding = {};  // default: that of the scheme with which the graph was quantized
   std::vector<std::string> labels = {};
   // Softmax of the logits in float32 (the default: 8 bits cannot tell probabilities below 1/256 apart), or as an int8
   // operator with scale 1/256 and zero point -128, for engines that have integers only.
@@ -42,8 +44,9 @@ struct QuantizedKernel {
 };
 
 // The integer kernel of a weighted operator. With simulated folding the codes are those of s[c] * kernel. Without, the
-// codes are those of the kernel, and scale[c] is multiplied by |gain[c]|, the codes' sign flipped where gain[c] < 0
-// (quantization.md A.1).
+// codes are those of the kernel, and scale[c] is multiplied by |gain[c]|, the codes' sign flipped where gain[c] < 0:
+// what a converter makes of a graph that TensorFlow Model Optimization trained. The lowest code of a full (not narrow)
+// range has no opposite; there it becomes the highest one.
 [[nodiscard]] inline QuantizedKernel quantize_kernel(const nn::Graph& graph, const FoldedOp& folded);
 
 namespace detail {
@@ -65,11 +68,12 @@ inline void require_no_overflow(const FoldedOp& folded, const std::vector<std::i
 
 class Converter {
  public:
-  Converter(const nn::Graph& graph, const ConvertOptions& options) : writer_(graph), options_(options) {}
+  Converter(const nn::Graph& graph, const ConvertOptions& options) : writer_(graph), options_(options) {
+    writer_.program.rounding = options.rounding.value_or(graph.rounding());
+  }
 
   runtime::Program run() {
     const nn::Graph& graph = writer_.graph();
-    writer_.program.rounding = options_.rounding;
     writer_.program.labels = options_.labels;
     const int input = writer_.activation(graph.node(0).name, runtime::DType::f32, graph.input_shape());
     writer_.set_value(0, input);
@@ -98,7 +102,7 @@ class Converter {
     const int result = writer_.activation(folded.softmax ? output.name + "/logits" : output.name, runtime::DType::i8,
                                           output.shape, grid);
     runtime::Op op = folded.op;
-    op.in_double = op.kind == OpKind::dense && options_.rounding == Rounding::tflite_double;
+    op.in_double = op.kind == OpKind::dense && writer_.program.rounding == Rounding::tflite_double;
     writer_.push(std::move(op), std::move(inputs), result);
     if (folded.softmax)
       emit_softmax(result, folded.output);
@@ -215,7 +219,7 @@ inline QuantizedKernel quantize_kernel(const nn::Graph& graph, const FoldedOp& f
     }
     for (std::size_t i = 0; i < result.codes.size(); ++i) {
       const float gain = folded.gain[last ? i % channels : i / (result.codes.size() / channels)];
-      if (gain < 0.0F) result.codes[i] = static_cast<std::int8_t>(-result.codes[i]);
+      if (gain < 0.0F) result.codes[i] = static_cast<std::int8_t>(std::min(-result.codes[i], result.params.qmax));
       if (!std::isnormal(gain)) result.codes[i] = 0;
     }
   }
@@ -228,7 +232,7 @@ runtime::Program convert(const nn::Graph& graph, const ConvertOptions& options) 
           "' is not quantization-aware: call quantize_model or calibrate first");
   if (graph.find("quantize_layer") >= 0) return detail::Converter(graph, options).run();
   runtime::Program program = detail::write_float_program(graph, detail::write_quantized_kernel);
-  program.rounding = options.rounding;
+  program.rounding = options.rounding.value_or(graph.rounding());
   program.labels = options.labels;
   return program;
 }

@@ -27,7 +27,8 @@ struct DynamicRangeOptions {
 };
 
 // Post-training dynamic range quantization: kernels int8, symmetric in [-127, 127], biases and activations float32. At
-// run time each input is quantized to 8 bits image by image (quantization.md A.4).
+// run time each input is quantized to 8 bits image by image, as in TFLite's hybrid kernels (which kernels, and from how
+// many elements: its converter's quantize_weights.cc).
 template <class Lazy = void>
 [[nodiscard]] runtime::Program dynamic_range(const nn::Graph& graph, const DynamicRangeOptions& options = {});
 

@@ -26,6 +26,7 @@ template <class Lazy = void>
   const auto readers = graph.consumers();
   nn::Graph quantized(graph.name());
   quantized.set_quantized(true);
+  quantized.set_rounding(scheme.rounding);
   std::vector<int> ids;  // in `quantized`, of the node that stands for each node of `graph`
   for (int id = 0; id < static_cast<int>(graph.size()); ++id) {
     const nn::Node& node = graph.node(id);

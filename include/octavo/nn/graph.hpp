@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "../quant/rounding.hpp"
 #include "layer.hpp"
 #include "layers/shaping.hpp"
 
@@ -42,7 +43,11 @@ class Graph {
   explicit Graph(std::string name = "model", std::uint64_t seed = 1) : name_(std::move(name)), random_(seed) {}
 
   Graph(const Graph& other)
-      : name_(other.name_), random_(other.random_), ids_(other.ids_), quantized_(other.quantized_) {
+      : name_(other.name_),
+        random_(other.random_),
+        ids_(other.ids_),
+        quantized_(other.quantized_),
+        rounding_(other.rounding_) {
     for (const Node& node : other.nodes_)
       nodes_.push_back({node.name, node.layer->clone(), node.inputs, node.shape, node.frozen, node.folded_batch_norm});
   }
@@ -53,6 +58,7 @@ class Graph {
     std::swap(nodes_, other.nodes_);
     std::swap(ids_, other.ids_);
     std::swap(quantized_, other.quantized_);
+    std::swap(rounding_, other.rounding_);
     return *this;
   }
   ~Graph() = default;
@@ -135,6 +141,11 @@ class Graph {
   void set_quantized(bool quantized) noexcept { quantized_ = quantized; }
   [[nodiscard]] bool quantized() const noexcept { return quantized_; }
 
+  // Scheme::rounding of the scheme that made the graph quantization-aware: of the int8 model that convert() makes of
+  // it.
+  void set_rounding(Rounding rounding) noexcept { rounding_ = rounding; }
+  [[nodiscard]] Rounding rounding() const noexcept { return rounding_; }
+
   // Freezes or unfreezes every node whose name begins with `prefix` ("" is all). A frozen node's parameters are not
   // trained and its batch norm stays in inference mode. Throws when no name begins so.
   void freeze(std::string_view prefix = "") { set_frozen(prefix, true); }
@@ -195,6 +206,7 @@ class Graph {
   std::vector<Node> nodes_;
   std::unordered_map<std::string, int> ids_;
   bool quantized_ = false;
+  Rounding rounding_ = Rounding::nearest_even_f32;
 };
 
 }  // namespace nn

@@ -77,7 +77,8 @@ inline std::int32_t zero_point_for(float low, float scale, std::int32_t qmin, st
 // TensorFlow's nudge (fake_quant ops): scale = (max - min) / (qmax - qmin) on the unsigned grid [narrow ? 1 : 0,
 // 2^bits - 1], zero_point = qmin - min / scale clamped and rounded half away from zero, here shifted by 2^(bits-1) to
 // signed codes. grid.low() and grid.high() are the nudged limits. Needs min <= 0 <= max; min == max == 0 follows the
-// rule for ranges without extent (TensorFlow gives 0 for everything). Source: quantization.md A.2.
+// rule for ranges without extent (TensorFlow gives 0 for everything). Source: Nudge in TensorFlow's
+// core/kernels/fake_quant_ops_functor.h.
 [[nodiscard]] inline Grid tf_nudge(float min, float max, int bits, bool narrow) {
   require(min <= 0.0F && max >= 0.0F, "tf_nudge: expected min <= 0 <= max, found [", min, ", ", max, "]");
   const TensorScheme scheme{.bits = bits, .symmetric = false, .narrow = narrow, .axis = kPerTensor};

@@ -1,6 +1,8 @@
 // octavo/quant/fixed_point.hpp: real multipliers as Q31 integers with a shift, as TFLite and gemmlowp compute.
 //
-// All functions are exact integer arithmetic: they give the same result with every compiler and flag.
+// All functions are exact integer arithmetic: they give the same result with every compiler and flag. Sources:
+// gemmlowp's fixedpoint/fixedpoint.h (the two roundings), TFLite's kernels/internal/common.h (their use, and the single
+// rounding).
 #ifndef OCTAVO_QUANT_FIXED_POINT_HPP_
 #define OCTAVO_QUANT_FIXED_POINT_HPP_
 
@@ -28,7 +30,8 @@ struct QuantizedMultiplier {
 // The nearest QuantizedMultiplier: real = q * 2^shift with q in [0.5, 1), multiplier = round_half_away(q * 2^31); a
 // carry to 2^31 halves the multiplier. Below 2^-32 the result is zero. A shift above 30: tflite_single saturates to
 // {2^31 - 1, 30}, tflite_double is an Error (TFLite's behaviour there is undefined). Throws for a negative or
-// non-finite `real`, and for nearest_even_f32, which multiplies in float. Source: quantization.md A.3.
+// non-finite `real`, and for nearest_even_f32, which multiplies in float. Source: QuantizeMultiplier in TFLite's
+// kernels/internal/quantization_util.cc.
 [[nodiscard]] inline QuantizedMultiplier quantize_multiplier(double real, Rounding rounding) {
   require(std::isfinite(real) && real >= 0.0, "quantize_multiplier: expected a finite multiplier >= 0, found ", real);
   require(rounding != Rounding::nearest_even_f32, "quantize_multiplier: nearest_even_f32 has no integer multiplier");

@@ -54,7 +54,8 @@ struct Scheme {
   // by a moving average that starts from the first batch, batch norm folded in training, frozen layers stay frozen.
   [[nodiscard]] static Scheme octavo() { return {}; }
 
-  // TensorFlow Model Optimization's Default8Bit as it is (quantization.md A.1): one range for a whole depthwise or
+  // TensorFlow Model Optimization's Default8Bit as it is (its quantization/keras/quantizers.py and default_8bit/
+  // default_8bit_quantizers.py, default_8bit_quantize_configs.py): one range for a whole depthwise or
   // dense kernel, averages with momentum 0.999 from -6, 6, input range from 0, 0 outwards, batch norm not folded in
   // training, ties up, and frozen kernels that train.
   [[nodiscard]] static Scheme tfmot();

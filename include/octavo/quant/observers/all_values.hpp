@@ -10,8 +10,8 @@
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 
-// low = min(0, all batches), high = max(0, all batches): TensorFlow Model Optimization's AllValuesQuantizer, whose
-// variables start at 0, 0 (quantization.md A.1). Independent of the order of batches and merges.
+// low = min(0, all batches), high = max(0, all batches): TensorFlow Model Optimization's AllValuesQuantizer
+// (quantization/keras/quantizers.py), whose variables start at 0, 0. Independent of the order of batches and merges.
 class AllValuesObserver final : public RangeObserver {
  public:
   using RangeObserver::RangeObserver;

@@ -26,7 +26,7 @@ struct MovingAverageSettings {
   AverageStart start = AverageStart::first_batch;
   Range start_range = {-6.0F, 6.0F};  // for AverageStart::fixed
 
-  // TensorFlow Model Optimization's MovingAverageQuantizer (quantization.md A.1).
+  // TensorFlow Model Optimization's MovingAverageQuantizer (quantization/keras/quantizers.py).
   [[nodiscard]] static constexpr MovingAverageSettings tfmot() { return {0.999, AverageStart::fixed, {-6.0F, 6.0F}}; }
   friend bool operator==(const MovingAverageSettings&, const MovingAverageSettings&) = default;
 };
