@@ -404,6 +404,9 @@ TEST_CASE("what is wrong is said with file, node and operator") {
       {model({1, 3, -1, -1}).node("Conv", {"x", "w"}, {"y"}).output("y"), "say which extents to import it with"},
       {model({1, 3, 8, 8}).node("Relu", {"x"}, {"y"}, {}, "my.domain").output("y"), "domain 'my.domain'"},
       {model({1, 3, 8, 8}).node("Relu", {"x"}, {"y"}).output("z"), "the output 'z' is not computed"},
+      {model({1, 3, 8, 8}).node("Cast", {"x"}, {"y"}, {attribute("to", 7)}).output("y"),
+       "node 0 'node_y' (Cast): expected a cast between floating point types, found float32 to int64 (to = 7)"},
+      {model({1, 3, 8, 8}).node("Cast", {"x"}, {"y"}).output("y"), "(to = 0)"},
       {model({1, 3, 8, 8}).initializer(tensor("v", {5}, Floats{1})).node("Relu", {"x"}, {"y"}).output("y"),
        "tensor 'v': shape [5] of float32 needs 20 bytes, found 4"},
   };
@@ -412,6 +415,10 @@ TEST_CASE("what is wrong is said with file, node and operator") {
     CHECK_MESSAGE(message.find("'test.onnx': ") == 0, message);
     CHECK_MESSAGE(message.find(c.expected) != std::string::npos, message);
   }
+  // float32 to float16 and back is nothing here.
+  ModelWriter casts = model({1, 3, 8, 8}).node("Cast", {"x"}, {"h"}, {attribute("to", 10)});
+  CHECK(parse(casts.node("Cast", {"h"}, {"f"}, {attribute("to", 1)}).node("Relu", {"f"}, {"y"}).output("y")).size() ==
+        2);
   ModelWriter open = model({1, 3, -1, -1}).node("Conv", {"x", "w"}, {"y"}).output("y");
   CHECK(parse(open, {.input_extents = {3, 8, 9}}).input_shape() == Shape{1, 8, 9, 3});
   CHECK(message_of([] { (void)io::parse_onnx_graph(io::Bytes{1, 2, 3}, "junk", {}); }).find("'junk': ") == 0);

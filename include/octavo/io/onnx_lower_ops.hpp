@@ -80,7 +80,7 @@ class OpLowering {
         {"Concat", 1, &OpLowering::concat},
         {"Dropout", 1, &OpLowering::dropout},
         {"Identity", 1, &OpLowering::identity},
-        {"Cast", 1, &OpLowering::identity},
+        {"Cast", 1, &OpLowering::cast},
         {"Softmax", 1, &OpLowering::softmax},
         {"Sigmoid", 1, &OpLowering::unary},
         {"HardSigmoid", 1, &OpLowering::unary},
@@ -200,6 +200,13 @@ class OpLowering {
   // --- what moves data, or nothing ---
 
   Value identity(NodeInputs& in) { return *in[0]; }
+  // Between floating point types, which are all float32 here. Others would change values.
+  Value cast(NodeInputs& in) {
+    const Type from = values_.type_of(*in[0]), to = static_cast<Type>(node().integer("to", 0));
+    require(is_floating(from) && is_floating(to), "expected a cast between floating point types, found ", name_of(from),
+            " to ", name_of(to), " (to = ", node().integer("to", 0), ")");
+    return *in[0];
+  }
   Value reshape(NodeInputs& in) {
     Value x = *in[0];
     const Constant* argument = in[1] == nullptr ? nullptr : &constant(in[1], "the shape or axes");

@@ -40,6 +40,11 @@ enum class Type : std::int32_t {
   i4 = 22,
 };
 
+// Types whose values are float32 in this library.
+[[nodiscard]] constexpr bool is_floating(Type type) {
+  return type == Type::f32 || type == Type::f16 || type == Type::f64 || type == Type::bf16;
+}
+
 [[nodiscard]] constexpr std::string_view name_of(Type type) {
   switch (type) {
     case Type::f32:
