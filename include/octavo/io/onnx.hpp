@@ -109,4 +109,11 @@ using io::save_onnx;
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
+OCTAVO_ENTRY(octavo::nn::Graph octavo::io::load_onnx_graph<void>(const std::string&, const octavo::io::OnnxOptions&));
+OCTAVO_ENTRY(octavo::nn::Graph octavo::io::parse_onnx_graph<void>(octavo::io::Bytes, const std::string&,
+                                                                  const octavo::io::OnnxOptions&));
+OCTAVO_ENTRY(octavo::runtime::Program octavo::io::load_onnx<void>(const std::string&, const octavo::io::OnnxOptions&));
+OCTAVO_ENTRY(octavo::runtime::Program octavo::io::parse_onnx<void>(octavo::io::Bytes, const std::string&,
+                                                                   const octavo::io::OnnxOptions&));
+
 #endif  // OCTAVO_IO_ONNX_HPP_

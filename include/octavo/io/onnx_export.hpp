@@ -397,4 +397,7 @@ std::string export_program(const runtime::Program& program, const OnnxExportOpti
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
+OCTAVO_ENTRY(std::string octavo::io::onnx::export_program<void>(const octavo::runtime::Program&,
+                                                                const octavo::io::OnnxExportOptions&));
+
 #endif  // OCTAVO_IO_ONNX_EXPORT_HPP_
