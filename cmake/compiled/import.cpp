@@ -9,6 +9,7 @@
 #include <octavo/nn/executor.hpp>
 #include <octavo/nn/models/mobilenet_v2.hpp>
 #include <octavo/runtime.hpp>  // is in runtime.cpp
+#include <octavo/runtime/prepare_impl.hpp>
 //
 #include <octavo/compile_here.hpp>
 //

@@ -41,15 +41,14 @@ class QuantizedAdd {
   // n elements each; `out` may be `a` or `b`.
   void run(const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* out, std::int64_t n, int threads) const {
     // A difference is rare: the tables of the portable version hold its sign.
-    const auto sum =
-        add_.stage.subtract ? &detail::Elementwise<Isa::scalar>::add : dispatch<detail::SelectElementwise>().add;
+    const auto sum = add_.stage.subtract ? &detail::Elementwise<Isa::scalar>::add : detail::elementwise_level().add;
     constexpr std::int64_t grain = 4096;
     parallel_for((n + grain - 1) / grain, threads, [&](std::int64_t begin, std::int64_t end, int) {
       const std::int64_t first = begin * grain;
       sum(add_, a + first, b + first, out + first, std::min(n, end * grain) - first);
     });
   }
-  [[nodiscard]] std::string_view kernel_name() const { return dispatch<detail::SelectElementwise>().name; }
+  [[nodiscard]] std::string_view kernel_name() const { return detail::elementwise_level().name; }
 
  private:
   detail::PreparedAdd add_;

@@ -79,7 +79,10 @@ struct SelectChannelF32 {
             &Pass::backward_input};
   }
 };
-inline ChannelLevelF32 channel_level_f32() { return dispatch<SelectChannelF32>(); }
+template <class Lazy = void>
+ChannelLevelF32 channel_level_f32() {
+  return dispatch<SelectChannelF32>();
+}
 
 // The moments of some rows, all channels.
 struct ChannelMomentsF32 {
@@ -230,5 +233,7 @@ inline void affine_clamp_backward_input_f32(const float* x, const float* dy, std
 
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::detail::ChannelLevelF32 octavo::detail::channel_level_f32<void>());
 
 #endif  // OCTAVO_KERNELS_BATCH_NORM_F32_HPP_

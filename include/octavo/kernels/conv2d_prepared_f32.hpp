@@ -247,7 +247,7 @@ class DepthwiseConv2dF32 : public detail::PreparedF32 {
     return aligned(static_cast<std::size_t>(detail::DepthwiseRowsF32::buffer_floats(s)) * sizeof(float));
   }
 
-  detail::DepthwiseLevelF32 level_ = dispatch<detail::SelectDepthwiseF32>();
+  detail::DepthwiseLevelF32 level_ = detail::depthwise_level_f32();
 };
 
 }  // namespace OCTAVO_ABI_TAG

@@ -88,7 +88,7 @@ class ConvPlan {
   // `out` holds codes or floats, as the sink says.
   void run(const std::uint8_t* in, const std::uint8_t* zero_row, const std::int32_t* start, const Sink& sink, void* out,
            std::int64_t batch, int threads, std::span<std::byte> scratch) const {
-    const GemmFunction gemm = dispatch<SelectGemm>();
+    const GemmFunction gemm = gemm_level();
     if (flat_)
       run_flat(gemm, in, start, sink, out, batch * g_.out_h * g_.out_w, threads, scratch);
     else

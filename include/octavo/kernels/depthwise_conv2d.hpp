@@ -43,7 +43,7 @@ class DepthwisePlan {
   void run(const std::uint8_t* in, const std::uint8_t* zero_row, const std::int32_t* start, const Sink& sink, void* out,
            std::int64_t batch, int threads, std::span<std::byte> /*scratch*/, const std::int32_t* start_quads = nullptr,
            const float* scale_quads = nullptr) const {
-    const DepthwiseFunction kernel = dispatch<SelectDepthwise>();
+    const DepthwiseFunction kernel = depthwise_level();
     const std::int64_t rows = batch * g_.out_h;
     const std::int64_t blocks = round_up(g_.out_c, kChannelBlock) / kChannelBlock;
     const bool by_rows = split_rows(rows, blocks, threads);

@@ -39,7 +39,7 @@ namespace detail {
 
 inline void depthwise_forward_f32(const DepthwiseSizesF32& s, std::int64_t batch, const float* x, const float* w,
                                   const float* bias, float* y, Workspace& workspace, int threads) {
-  const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
+  const DepthwiseLevelF32 level = depthwise_level_f32();
   DepthwiseOutputF32 output;
   output.bias = bias;
   output.stream = streams_f32(y, batch * s.g.out_h * s.g.out_w, s.c);
@@ -69,7 +69,7 @@ inline void depthwise_input_gradient_f32(const DepthwiseSizesF32& s, std::int64_
                                          const float* w, float* dx, Workspace& workspace, int threads) {
   if (s.w.stride_h == 1 && s.w.stride_w == 1 && s.multiplier == 1)
     return depthwise_mirrored_f32(s, batch, dy, w, dx, workspace, threads);
-  const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
+  const DepthwiseLevelF32 level = depthwise_level_f32();
   const ConvGeometry& g = s.g;
   constexpr float infinity = std::numeric_limits<float>::infinity();
   const bool stream = s.multiplier == 1 && streams_f32(dx, batch * g.in_h * g.in_w, s.c);
@@ -105,7 +105,7 @@ inline void depthwise_input_gradient_f32(const DepthwiseSizesF32& s, std::int64_
 
 inline void depthwise_weight_gradient_f32(const DepthwiseSizesF32& s, std::int64_t batch, const float* x,
                                           const float* dy, float* dw, Workspace& workspace, int threads) {
-  const DepthwiseLevelF32 level = dispatch<SelectDepthwiseF32>();
+  const DepthwiseLevelF32 level = depthwise_level_f32();
   auto* const weight_gradient = dispatch<SelectDepthwiseGradientF32>();
   const ConvGeometry& g = s.g;
   const std::int64_t size = s.w.kernel_h * s.w.kernel_w * s.c;

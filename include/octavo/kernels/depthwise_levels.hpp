@@ -20,6 +20,10 @@ template <Isa Level>
 struct SelectDepthwise {
   static DepthwiseFunction run() { return &Depthwise<Level>::run; }
 };
+template <class Lazy = void>
+DepthwiseFunction depthwise_level() {
+  return dispatch<SelectDepthwise>();
+}
 
 template <Isa Level>
 struct DepthwiseName {
@@ -29,5 +33,7 @@ struct DepthwiseName {
 }  // namespace detail
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::detail::DepthwiseFunction octavo::detail::depthwise_level<void>());
 
 #endif  // OCTAVO_KERNELS_DEPTHWISE_LEVELS_HPP_

@@ -191,6 +191,10 @@ struct SelectDepthwiseF32 {
     return {Run::kName, Run::V::kLanes, &Run::run, &Run::template row3<1>, &Run::template row3<2>};
   }
 };
+template <class Lazy = void>
+DepthwiseLevelF32 depthwise_level_f32() {
+  return dispatch<SelectDepthwiseF32>();
+}
 // Apart, so that a program that only runs models does not contain it.
 template <Isa Level>
 struct SelectDepthwiseGradientF32 {
@@ -265,5 +269,7 @@ inline void require_depthwise(const ConvGeometry& g) {
 }  // namespace detail
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::detail::DepthwiseLevelF32 octavo::detail::depthwise_level_f32<void>());
 
 #endif  // OCTAVO_KERNELS_DEPTHWISE_LINES_F32_HPP_

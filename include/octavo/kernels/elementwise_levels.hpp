@@ -29,8 +29,15 @@ struct SelectElementwise {
   }
 };
 
+template <class Lazy = void>
+ElementwiseKernels elementwise_level() {
+  return dispatch<SelectElementwise>();
+}
+
 }  // namespace detail
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::detail::ElementwiseKernels octavo::detail::elementwise_level<void>());
 
 #endif  // OCTAVO_KERNELS_ELEMENTWISE_LEVELS_HPP_

@@ -65,7 +65,10 @@ struct SelectGemmF32 {
   using Tile = GemmF32<Level>;
   static GemmLevelF32 run() { return {Tile::kName, Tile::kRows, Tile::kColumns, &Tile::block, &Tile::pack_transposed}; }
 };
-inline GemmLevelF32 gemm_level_f32() { return dispatch<SelectGemmF32>(); }
+template <class Lazy = void>
+GemmLevelF32 gemm_level_f32() {
+  return dispatch<SelectGemmF32>();
+}
 // The same for A stored transposed. Apart, so that a program that only runs models does not contain it.
 template <Isa Level>
 struct SelectGemmTransposedF32 {
@@ -74,7 +77,10 @@ struct SelectGemmTransposedF32 {
     return {Tile::kName, Tile::kRows, Tile::kColumns, &Tile::block_transposed, &Tile::pack_transposed};
   }
 };
-inline GemmLevelF32 gemm_transposed_level_f32() { return dispatch<SelectGemmTransposedF32>(); }
+template <class Lazy = void>
+GemmLevelF32 gemm_transposed_level_f32() {
+  return dispatch<SelectGemmTransposedF32>();
+}
 
 // Rows [i0, i1) and columns [j0, j1), j0 at a panel's begin, of a product whose B is packed: panel after panel,
 // [k][level.columns] each. `whole` describes the whole product, its b is the first panel.
@@ -241,5 +247,8 @@ inline void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n,
 
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::detail::GemmLevelF32 octavo::detail::gemm_level_f32<void>());
+OCTAVO_ENTRY(octavo::detail::GemmLevelF32 octavo::detail::gemm_transposed_level_f32<void>());
 
 #endif  // OCTAVO_KERNELS_GEMM_F32_HPP_

@@ -17,11 +17,15 @@ namespace detail {
 
 using GemmFunction = void (*)(const GemmCall&);
 
-// dispatch<SelectGemm>() once a layer call; the function then serves all its rows.
 template <Isa Level>
 struct SelectGemm {
   static GemmFunction run() { return &Gemm<Level>::run; }
 };
+// That of the level in use: once a layer call; the function then serves all its rows.
+template <class Lazy = void>
+GemmFunction gemm_level() {
+  return dispatch<SelectGemm>();
+}
 
 // dispatch<GemmName>(plain): for reports.
 template <Isa Level>
@@ -32,5 +36,7 @@ struct GemmName {
 }  // namespace detail
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::detail::GemmFunction octavo::detail::gemm_level<void>());
 
 #endif  // OCTAVO_KERNELS_GEMM_LEVELS_HPP_

@@ -68,11 +68,11 @@ class QuantizedAveragePool2d {
 
   // u8 terms, NHWC.
   void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t batch, int threads) const {
-    const auto kernel = dispatch<detail::SelectPool>();
+    const auto kernel = detail::pool_level();
     detail::for_each_pool_row(g_, in, out, batch, threads,
                               [&](const detail::PoolRow& row) { kernel.average(row, stage_); });
   }
-  [[nodiscard]] std::string_view kernel_name() const { return dispatch<detail::SelectPool>().name; }
+  [[nodiscard]] std::string_view kernel_name() const { return detail::pool_level().name; }
 
  private:
   ConvGeometry g_;
@@ -89,11 +89,11 @@ class QuantizedMaxPool2d {
   }
 
   void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t batch, int threads) const {
-    const auto kernel = dispatch<detail::SelectPool>();
+    const auto kernel = detail::pool_level();
     detail::for_each_pool_row(g_, in, out, batch, threads,
                               [&](const detail::PoolRow& row) { kernel.maximum(row, limits_); });
   }
-  [[nodiscard]] std::string_view kernel_name() const { return dispatch<detail::SelectPool>().name; }
+  [[nodiscard]] std::string_view kernel_name() const { return detail::pool_level().name; }
 
  private:
   ConvGeometry g_;
@@ -117,7 +117,7 @@ class QuantizedGlobalAveragePool {
 
   // in: [batch][pixels][channels], out: [batch][channels].
   void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t batch, int threads) const {
-    const auto kernel = dispatch<detail::SelectPool>();
+    const auto kernel = detail::pool_level();
     const std::int64_t blocks = (channels_ + kBlock - 1) / kBlock;
     const auto offset = static_cast<std::int32_t>(pixels_ * input_zero_point_);
     parallel_for(batch * blocks, threads, [&](std::int64_t begin, std::int64_t end, int) {
@@ -131,7 +131,7 @@ class QuantizedGlobalAveragePool {
       }
     });
   }
-  [[nodiscard]] std::string_view kernel_name() const { return dispatch<detail::SelectPool>().name; }
+  [[nodiscard]] std::string_view kernel_name() const { return detail::pool_level().name; }
 
  private:
   static constexpr std::int64_t kBlock = detail::kChannelBlock;

@@ -31,8 +31,15 @@ struct SelectPool {
   }
 };
 
+template <class Lazy = void>
+PoolKernels pool_level() {
+  return dispatch<SelectPool>();
+}
+
 }  // namespace detail
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
+
+OCTAVO_ENTRY(octavo::detail::PoolKernels octavo::detail::pool_level<void>());
 
 #endif  // OCTAVO_KERNELS_POOL_LEVELS_HPP_

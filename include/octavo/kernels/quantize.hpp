@@ -15,7 +15,7 @@ inline namespace OCTAVO_ABI_TAG {
 
 inline void quantize_codes(const float* in, std::uint8_t* out, std::int64_t n, const Grid& grid, Ties ties,
                            int threads) {
-  const auto kernel = dispatch<detail::SelectElementwise>();
+  const auto kernel = detail::elementwise_level();
   constexpr std::int64_t grain = 4096;
   parallel_for((n + grain - 1) / grain, threads, [&](std::int64_t begin, std::int64_t end, int) {
     kernel.quantize(in + begin * grain, out + begin * grain, std::min(n, end * grain) - begin * grain, grid, ties);
@@ -23,7 +23,7 @@ inline void quantize_codes(const float* in, std::uint8_t* out, std::int64_t n, c
 }
 
 inline void dequantize_codes(const std::uint8_t* in, float* out, std::int64_t n, const Grid& grid, int threads) {
-  const auto kernel = dispatch<detail::SelectElementwise>();
+  const auto kernel = detail::elementwise_level();
   constexpr std::int64_t grain = 4096;
   parallel_for((n + grain - 1) / grain, threads, [&](std::int64_t begin, std::int64_t end, int) {
     kernel.dequantize(in + begin * grain, out + begin * grain, std::min(n, end * grain) - begin * grain, grid);
@@ -47,7 +47,7 @@ inline void dequantize_codes(const std::uint8_t* in, float* out, std::int64_t n,
 // Quantizes n values on the grid of their own range, ties to even, and returns the grid. NaN does not
 // count in the range and becomes code 0, the range's low end.
 inline Grid quantize_dynamic(const float* in, std::uint8_t* out, std::int64_t n, int threads = 1) {
-  const auto kernel = dispatch<detail::SelectElementwise>();
+  const auto kernel = detail::elementwise_level();
   constexpr int most = 16;
   float low[most] = {}, high[most] = {};
   parallel_for(n, std::min(threads, most), [&](std::int64_t begin, std::int64_t end, int part) {

@@ -103,7 +103,7 @@ class ShiftedConvolution {
     sink.bias = zeros_.data();
     sink.low = -std::numeric_limits<float>::infinity();
     sink.high = std::numeric_limits<float>::infinity();
-    const auto finish = dispatch<SelectPool>().finish;
+    const auto finish = pool_level().finish;
     for (std::int64_t b = 0; b < batch; ++b) {
       const std::uint8_t* image = in + b * g().in_size();
       if (in_float_)

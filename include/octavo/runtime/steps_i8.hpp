@@ -19,7 +19,7 @@
 #include "../kernels/transpose.hpp"
 #include "operand.hpp"
 #include "step.hpp"
-#include "validate.hpp"
+#include "validate_impl.hpp"  // kMaxConcatInputs
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
