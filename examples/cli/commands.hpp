@@ -196,6 +196,10 @@ class Export : public Command {
 #endif
   [[nodiscard]] std::string c_source(const oc::runtime::Program& program) const {
     const oc::CSourceSize size = oc::export_c(program, out_);
+    if (program.rounding != oc::Rounding::tflite_double)
+      std::cout << "C computes in tflite_double, not " << oc::name_of(program.rounding)
+                << ": codes may differ by a step from the model's own\n";
+    if (size.logits) std::cout << "the output is the logits' codes: the model's softmax is float32 and left out\n";
     return " of C99, " + report::bytes_text(static_cast<std::int64_t>(size.constants)) + " constants, " +
            report::bytes_text(static_cast<std::int64_t>(size.arena)) + " static memory";
   }
@@ -267,8 +271,8 @@ class Bench : public Command {
   explicit Bench(CLI::App& app) {
     CLI::App& command = *app.add_subcommand("bench", "time of a run, on random values");
     add_model(command, model_);
-    command.add_option("--threads", threads_, "0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
-    command.add_option("--batch", batch_, "images a run")->capture_default_str()->check(CLI::PositiveNumber);
+    command.add_option("--threads", threads_, "0: all")->capture_default_str()->check(CLI::Range(0, oc::kMaxThreads));
+    command.add_option("--batch", batch_, "images a run")->capture_default_str()->check(CLI::Range(1, kMaxBatch));
     command.add_option("--runs", runs_, "timed runs, after a fifth of them and five to warm up")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
@@ -306,6 +310,7 @@ class Bench : public Command {
   }
 
  private:
+  static constexpr int kMaxBatch = 4096;  // 2.5 GB of photos of 224 x 224
   using Clock = std::chrono::steady_clock;
   static double milliseconds(Clock::time_point since) {
     return std::chrono::duration<double, std::milli>(Clock::now() - since).count();

@@ -2,7 +2,10 @@
 #ifndef OCTAVO_EXAMPLES_CLI_QUANTIZE_HPP_
 #define OCTAVO_EXAMPLES_CLI_QUANTIZE_HPP_
 
+#include <unistd.h>
+
 #include <ctime>
+#include <iostream>
 #include <map>
 #include <octavo/report/study_report.hpp>
 #include <string>
@@ -31,6 +34,23 @@ inline std::int64_t folder_bytes(const std::string& folder) {
   return bytes;
 }
 
+// All photos, a batch at a time; says how far it is where somebody looks on.
+[[nodiscard]] inline auto batches_of(const oc::Dataset& photos, const oc::Shape& input) {
+  return [&photos, input, done = std::int64_t{0}, shown = isatty(STDERR_FILENO) != 0](oc::Tensor& batch) mutable {
+    constexpr std::int64_t most = 8;
+    const std::int64_t count = std::min(most, photos.size() - done);
+    if (shown)
+      std::cerr << '\r' << done << " of " << photos.size() << " photos" << (count > 0 ? " ..." : "    \n")
+                << std::flush;
+    if (count <= 0) return false;
+    oc::reshape_to(batch, input.with_batch(count));
+    const auto size = static_cast<std::size_t>(input.size());
+    for (std::int64_t i = 0; i < count; ++i, ++done)
+      photos.load(done, oc::values(batch).subspan(static_cast<std::size_t>(i) * size, size));
+    return true;
+  };
+}
+
 class Quantize : public Command {
  public:
   explicit Quantize(CLI::App& app) {
@@ -52,7 +72,7 @@ class Quantize : public Command {
         ->check(CLI::IsMember({"nearest_even_f32", "tflite_double", "tflite_single"}));
     command.add_flag("--int8-softmax", int8_softmax_, "softmax in integers too");
     command.add_option("--labels", labels_, "a text file with a class name a line")->check(CLI::ExistingFile);
-    command.add_option("--threads", threads_, "0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    command.add_option("--threads", threads_, "0: all")->capture_default_str()->check(CLI::Range(0, oc::kMaxThreads));
     pixels_.add_to(command);
   }
 
@@ -74,7 +94,7 @@ class Quantize : public Command {
     const std::vector<std::filesystem::path> files = photo_files(photos_);
     const oc::Dataset photos = unlabelled(files, images_, to);
     std::cout << "calibrating on " << photos.size() << " of " << files.size() << " photos" << std::endl;
-    oc::nn::Graph calibrated = oc::calibrate(graph, photos, options());
+    oc::nn::Graph calibrated = oc::calibrate(graph, batches_of(photos, graph.input_shape()), options());
     const oc::runtime::Program program =
         oc::convert(calibrated, {.rounding = oc::rounding_from_name(rounding_), .int8_softmax = int8_softmax_});
     oc::save(program, out_, saving);
@@ -94,9 +114,9 @@ class Quantize : public Command {
     return options;
   }
 
-  // Photos between those of the calibration where there are any.
-  [[nodiscard]] oc::Dataset other_photos(const std::vector<std::filesystem::path>& files,
-                                         const oc::Preprocessing& to) const {
+  // Photos between those of the calibration; `others` says whether there are any, else these are its own.
+  [[nodiscard]] oc::Dataset test_photos(const std::vector<std::filesystem::path>& files, const oc::Preprocessing& to,
+                                        bool& are_others) const {
     constexpr std::int64_t most = 16;
     std::vector<std::filesystem::path> others;
     const auto size = static_cast<std::int64_t>(files.size()), used = std::min(images_, size);
@@ -106,18 +126,21 @@ class Quantize : public Command {
         ++next;
       else
         others.push_back(files[static_cast<std::size_t>(i)]);
-    return unlabelled(others.empty() ? files : others, most, to);
+    are_others = !others.empty();
+    return unlabelled(are_others ? others : files, most, to);
   }
 
   void write_report(oc::nn::Graph& graph, oc::nn::Graph& calibrated, const std::vector<std::filesystem::path>& files,
                     const oc::Preprocessing& to) const {
-    const oc::Dataset photos = other_photos(files, to);
+    bool are_others = false;
+    const oc::Dataset photos = test_photos(files, to, are_others);
+    const std::string which = are_others ? " other photos" : " of the calibration's photos (no others were left)";
     const oc::Tensor batch = batch_of(photos);
     const oc::runtime::Model int8 = oc::load(out_, {.verify = true});
     const report::ModelQuality quality =
         study::layer_quality("int8", "float", graph, calibrated, int8.program(), batch, threads());
     const oc::Comparison whole = oc::compare(graph, int8.program(), batch, threads());
-    std::cout << "on " << whole.images << " other photos: output " << report::fixed(whole.output_sqnr_db, 1)
+    std::cout << "on " << whole.images << which << ": output " << report::fixed(whole.output_sqnr_db, 1)
               << " dB against float, top class equal on " << report::percent(whole.top1_agreement, 1) << '\n';
     if (report_.empty()) return;
 
@@ -135,7 +158,7 @@ class Quantize : public Command {
     study.ranges = study::depthwise_ranges(graph);
     study.rows = rows(graph, int8, whole, batch);
     study.headlines = {
-        {report::percent(whole.top1_agreement, 0), "same top class", "on " + std::to_string(whole.images) + " photos"},
+        {report::percent(whole.top1_agreement, 0), "same top class", "on " + std::to_string(whole.images) + which},
         {report::fixed(whole.output_sqnr_db, 1) + " dB", "signal to noise", "of the output, against float"},
         {report::fixed(static_cast<double>(study.rows[1].size_bytes) / static_cast<double>(study.rows[0].size_bytes),
                        2),

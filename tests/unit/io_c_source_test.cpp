@@ -195,6 +195,41 @@ TEST_CASE("C source: uint8 models, spread and constant operands, shared inputs")
   check(std::move(b).build(), folder, "cc", "", 20, false);
 }
 
+// What convert() makes: int8 logits, dequantize, softmax in float32.
+TEST_CASE("C source: a float softmax at the end is left to the caller") {
+  const auto classifier = [](bool whole) {
+    nets::Net net("classifier", DType::i8, Rounding::nearest_even_f32, 6);
+    net.quantized_input({1, 5, 5, 3});
+    net.conv("conv", 5, 5, 7, {.window = {3, 3, 1, 1, 1, 1, 1, 1}});
+    net.mean("pool");
+    net.dense("head", 4, {});
+    if (whole) {
+      net.dequantize();
+      net.id = net.builder.add_op({.kind = OpKind::softmax, .name = "softmax"}, {net.id}, {1, 4}, DType::f32);
+    }
+    return net.finish();
+  };
+  const Program whole = classifier(true);
+  const Folder folder;
+  const CSourceSize size = export_c(whole, folder / "net.h");
+  CHECK(size.logits);
+  const std::string text = io::read_text_file(folder / "net.h");
+  CHECK(text.find("output0: int8_t, 1x4, real = ") != std::string::npos);
+  CHECK(text.find("logits: the largest is the answer") != std::string::npos);
+  // The same code as of a program that ends there; whose bytes are the runtime's.
+  const Program integers = classifier(false);
+  fs::create_directories(folder / "integers");
+  CHECK_FALSE(export_c(integers, folder / "integers/net.h").logits);
+  const std::string same = io::read_text_file(folder / "integers/net.h");
+  CHECK(text.substr(text.find("#ifndef NET_H_")) == same.substr(same.find("#ifndef NET_H_")));
+  if (succeeds("cc --version")) check(integers, folder, "cc", "", 10, false);
+  // A float softmax in the middle is not the end.
+  Program two = whole;
+  two.outputs.push_back(two.ops.back().inputs[0]);
+  CHECK_THROWS_WITH_AS(export_c(two, folder / "two.h"), doctest::Contains("softmax 'softmax': it computes in float"),
+                       Error);
+}
+
 TEST_CASE("C source: names and refusals") {
   CHECK(io::c_source::prefix_of("out/weeds-v2.h") == "weeds_v2");
   CHECK(io::c_source::prefix_of("7.h") == "model_7");

@@ -274,7 +274,7 @@ static void @_softmax(const int32_t* exponential, int32_t cut, const int8_t* in,
 )c";
 
 // Codes are written as bytes: int8 as it is, uint8 the same bits.
-inline constexpr std::string_view kBorder = R"c(
+inline constexpr std::string_view kQuantize = R"c(
 static void @_quantize(const float* in, int8_t* out, int32_t size, float scale, int32_t zero, int32_t low,
                        int32_t high) {
   int32_t i;
@@ -287,7 +287,8 @@ static void @_quantize(const float* in, int8_t* out, int32_t size, float scale, 
     out[i] = (int8_t)(code > 127 ? code - 256 : code);
   }
 }
-
+)c";
+inline constexpr std::string_view kDequantize = R"c(
 static void @_dequantize(const int8_t* in, float* out, int32_t size, float scale, int32_t zero, int is_unsigned) {
   int32_t i;
   for (i = 0; i < size; ++i) {

@@ -33,9 +33,41 @@ namespace io {
 struct CSourceSize {
   std::size_t arena = 0;      // static memory: activations
   std::size_t constants = 0;  // weights, biases, multipliers, tables: flash on a microcontroller
+  bool logits = false;        // an output is the codes of logits, where the program has a float softmax after them
 };
 
 namespace c_source {
+
+// The usual end of an int8 model with a float border, dequantize and softmax in float32, is left to the caller: the
+// output becomes the codes that it reads. Returns those tensors. The largest logit is the largest probability, so a
+// classifier loses nothing.
+inline std::set<int> end_at_logits(runtime::Program& program) {
+  const auto maker = [&](int id) {
+    return std::find_if(program.ops.begin(), program.ops.end(), [&](const runtime::Op& op) {
+      return std::find(op.outputs.begin(), op.outputs.end(), id) != op.outputs.end();
+    });
+  };
+  const auto uses = [&](int id) {
+    auto count = std::count(program.outputs.begin(), program.outputs.end(), id);
+    for (const runtime::Op& op : program.ops) count += std::count(op.inputs.begin(), op.inputs.end(), id);
+    return count;
+  };
+  std::set<int> logits;
+  for (int& output : program.outputs) {
+    const auto softmax = maker(output);
+    if (softmax == program.ops.end() || softmax->kind != runtime::OpKind::softmax || uses(output) != 1) continue;
+    const auto dequantize = maker(softmax->inputs[0]);
+    if (dequantize == program.ops.end() || dequantize->kind != runtime::OpKind::dequantize) continue;
+    const int real = softmax->inputs[0], codes = dequantize->inputs[0];
+    if (uses(real) != 1 || std::count(program.inputs.begin(), program.inputs.end(), codes) != 0 ||
+        std::count(program.outputs.begin(), program.outputs.end(), codes) != 0)
+      continue;
+    output = codes;
+    logits.insert(codes);
+    std::erase_if(program.ops, [&](const runtime::Op& op) { return &op == &*softmax || &op == &*dequantize; });
+  }
+  return logits;
+}
 
 // Writes the text. Throws Error naming the operator that has no form there: those between float tensors.
 template <class Lazy = void>
@@ -44,6 +76,7 @@ class Writer : private Text {
   Writer(runtime::Program program, std::string prefix) : Text(std::move(prefix)), p_(std::move(program)) {
     p_.rounding = Rounding::tflite_double;
     runtime::validate(p_);
+    logits_ = end_at_logits(p_);
     plan();
   }
 
@@ -61,7 +94,7 @@ class Writer : private Text {
     text += data_ + "\nstatic int8_t " + prefix_ + "_arena[" + number(std::max<std::size_t>(plan_.bytes, 1)) + "];\n\n";
     return text + signature() + " {\n" + calls_ + "}\n\n#endif\n";
   }
-  [[nodiscard]] CSourceSize size() const noexcept { return {plan_.bytes, constant_bytes_}; }
+  [[nodiscard]] CSourceSize size() const noexcept { return {plan_.bytes, constant_bytes_, !logits_.empty()}; }
 
  private:
   using Op = runtime::Op;
@@ -191,13 +224,13 @@ class Writer : private Text {
                                    from(op.inputs[0]) + ", " + to(op) + ", " + list({size / depth, depth}));
       }
       case OpKind::quantize: {
-        need("border", kBorder);
+        need("quantize", kQuantize);
         const Grid grid = grid_of(out);
         return call("quantize", from(op.inputs[0]) + ", " + to(op) + ", " + number(size) + ", " + number(grid.scale) +
                                     ", " + list({grid.zero_point, grid.qmin, grid.qmax}));
       }
       case OpKind::dequantize: {
-        need("border", kBorder);
+        need("dequantize", kDequantize);
         const Grid grid = grid_of(in);
         return call("dequantize", from(op.inputs[0]) + ", " + to(op) + ", " + number(size) + ", " + number(grid.scale) +
                                       ", " + list({grid.zero_point, in.dtype == DType::u8}));
@@ -377,6 +410,10 @@ class Writer : private Text {
         if (!t.quantization.empty())
           text += ", real = " + number(grid_of(t).scale) + " * (code - " + number(grid_of(t).zero_point) + ")";
         text += "\n";
+        if (logits_.contains(ids[i]))
+          text +=
+              " *     logits: the largest is the answer; probabilities are their softmax, which is float and not "
+              "here\n";
       }
       return text;
     };
@@ -402,14 +439,16 @@ class Writer : private Text {
   std::vector<int> root_;
   runtime::MemoryPlan plan_;
   std::set<int> written_;
+  std::set<int> logits_;
 };
 
 }  // namespace c_source
 
 // Writes `program` as one C99 file: weights, multipliers and a runner without heap that needs <stdint.h> only. Its
 // names begin with the file's ("weeds.h": weeds_run, weeds_arena). The bytes that it computes are those of
-// tflite_double, whatever the program's rounding is; a model's border may be float32. Throws Error for operators
-// between float tensors.
+// tflite_double, whatever the program's rounding is; a model's border may be float32. A float softmax of dequantized
+// logits, with which convert() ends by default, is left out: that output is the logits' codes (CSourceSize::logits says
+// so, and the file's head, with their scale). Throws Error for other operators between float tensors.
 template <class Lazy = void>
 CSourceSize export_c(const runtime::Program& program, const std::string& path) {
   c_source::Writer<Lazy> writer(program, c_source::prefix_of(path));
