@@ -25,7 +25,7 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 # Golden data that is not part of the tree. Tests find it through the environment variable OCTAVO_DATA, and those that
-# need it say so and pass when there is none.
+# need it say so and are skipped when there is none.
 set(OCTAVO_DATA_DIR "" CACHE PATH "Folder with golden data for the tests; else $OCTAVO_DATA, else ../shared/data")
 set(_octavo_data "${OCTAVO_DATA_DIR}")
 if(NOT _octavo_data)
@@ -35,8 +35,8 @@ if(NOT _octavo_data AND IS_DIRECTORY "${PROJECT_SOURCE_DIR}/../shared/data")
   cmake_path(SET _octavo_data NORMALIZE "${PROJECT_SOURCE_DIR}/../shared/data")
 endif()
 
-# Two tests run at a time, each with threads of its own: those that wait must not spin.
-set(OCTAVO_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive UBSAN_OPTIONS=print_stacktrace=1
+# Two tests run at a time, each with threads of its own: those that wait must not spin for long.
+set(OCTAVO_TEST_ENVIRONMENT OCTAVO_SPIN_US=100 UBSAN_OPTIONS=print_stacktrace=1
                             "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
 if(_octavo_data)
   list(APPEND OCTAVO_TEST_ENVIRONMENT "OCTAVO_DATA=${_octavo_data}")

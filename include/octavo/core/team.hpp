@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -16,11 +17,29 @@
 #include <thread>
 #include <vector>
 
-#include "../config.hpp"
+#include "error.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
+
+// How long a thread that waits for another spins before it sleeps: 5 ms, or the microseconds that the environment's
+// OCTAVO_SPIN_US says (0: it sleeps at once), read once. Longer than the pauses inside a run, so that a network's
+// layers find their threads awake and each on its processor; a thread that is woken often starts where the waker runs,
+// and waits for it. Throws Error for what is no number from 0 to 1,000,000. (OMP_WAIT_POLICY is OpenMP's: these threads
+// are not.)
+inline std::chrono::microseconds spin_time() {
+  static const std::chrono::microseconds time = [] {
+    const char* const text = std::getenv("OCTAVO_SPIN_US");
+    if (text == nullptr) return std::chrono::microseconds(5000);
+    char* end = nullptr;
+    const long number = std::strtol(text, &end, 10);
+    require(end != text && *end == '\0' && number >= 0 && number <= 1'000'000,
+            "OCTAVO_SPIN_US: expected microseconds from 0 to 1000000, found '", text, "'");
+    return std::chrono::microseconds(number);
+  }();
+  return time;
+}
 
 // A loop body without its type, called for one contiguous range.
 using RangeFunction = void (*)(void* body, std::int64_t begin, std::int64_t end, int part);
@@ -66,17 +85,13 @@ class Loop {
   int failed_part_;
 };
 
-// A value that one thread changes and another waits for, spinning at first, then asleep. The change and the look at
+// A value that one thread changes and another waits for, spinning at first (without yielding: threads that yield to one
+// another stay on one processor while the next one idles), then asleep. The change and the look at
 // sleepers_ are sequentially consistent, as are their counterparts: either the waiter sees the change, or the changer
 // sees the waiter.
 template <class Value>
 class Signal {
  public:
-  // How long a waiter spins. Longer than the pauses inside a run, so that a network's layers find their threads awake
-  // and each on its processor; a thread that is woken often starts where the waker runs, and waits for it. (It does not
-  // yield: threads that yield to one another stay on one processor while the next one idles.)
-  static constexpr std::chrono::microseconds kSpinTime{5000};
-
   void set(Value value) {
     value_.store(value);
     wake();
@@ -109,7 +124,7 @@ class Signal {
       for (int i = 0; i < looks; ++i, relax())
         if (const Value now = value_.load(std::memory_order_acquire); ready(now)) return now;
       const auto time = std::chrono::steady_clock::now();
-      until = std::min(until, time + kSpinTime);
+      until = std::min(until, time + spin_time());
       if (time >= until) break;
     } while (true);
     std::unique_lock lock(mutex_);
@@ -137,7 +152,7 @@ inline thread_local bool loops_run_in_turn = false;
 
 class Team {
  public:
-  Team() = default;
+  Team() { static_cast<void>(spin_time()); }  // throws here or never
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
   ~Team() {
