@@ -14,6 +14,7 @@
 
 #include "octavo/io/onnx.hpp"
 #include "octavo/runtime/model.hpp"
+#include "skip.hpp"
 
 using namespace octavo;
 namespace fs = std::filesystem;
@@ -89,7 +90,7 @@ TEST_CASE("ONNX node tests, imported") {
   const char* data = std::getenv("OCTAVO_DATA");
   const fs::path folder = fs::path(data == nullptr ? "" : data) / "golden" / "onnx_nodes";
   if (data == nullptr || !fs::is_directory(folder)) {
-    std::cout << "skipped: set OCTAVO_DATA to the folder that holds golden/onnx_nodes\n";
+    octavo_test::skip("set OCTAVO_DATA to the folder that holds golden/onnx_nodes");
     return;
   }
   int ran = 0, folded = 0;

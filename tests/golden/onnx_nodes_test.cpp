@@ -20,6 +20,7 @@
 #include "octavo/kernels/quantize.hpp"
 #include "octavo/kernels/reference/conv2d.hpp"
 #include "octavo/kernels/reference/elementwise.hpp"
+#include "skip.hpp"
 
 using namespace int8_test;
 
@@ -402,7 +403,7 @@ TEST_CASE("ONNX node tests") {
   const char* data = std::getenv("OCTAVO_DATA");
   const std::filesystem::path folder = std::filesystem::path(data == nullptr ? "" : data) / "golden" / "onnx_nodes";
   if (data == nullptr || !std::filesystem::is_directory(folder)) {
-    std::cout << "skipped: set OCTAVO_DATA to the folder that holds golden/onnx_nodes\n";
+    octavo_test::skip("set OCTAVO_DATA to the folder that holds golden/onnx_nodes");
     return;
   }
   const std::pair<const char*, void (*)(const NodeCase&)> kinds[] = {

@@ -20,6 +20,7 @@
 #include "octavo/kernels/reference/elementwise.hpp"
 #include "octavo/kernels/reference/pool.hpp"
 #include "octavo/kernels/softmax.hpp"
+#include "skip.hpp"
 
 using namespace int8_test;
 using nlohmann::json;
@@ -241,7 +242,7 @@ TEST_CASE("TFLite's int8 kernel cases") {
   const std::filesystem::path folder =
       std::filesystem::path(data == nullptr ? "" : data) / "golden" / "tflite_int8_kernels";
   if (data == nullptr || !std::filesystem::is_directory(folder)) {
-    std::cout << "skipped: set OCTAVO_DATA to the folder that holds golden/tflite_int8_kernels\n";
+    octavo_test::skip("set OCTAVO_DATA to the folder that holds golden/tflite_int8_kernels");
     return;
   }
   std::vector<std::filesystem::path> files;

@@ -1,10 +1,7 @@
-// run() of a prepared operator allocates nothing: every operator new of this program is counted.
+// run() of a prepared operator allocates nothing, with one thread and with two: every allocation is counted.
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "count_allocations.hpp"
 #include "int8_support.hpp"
 #include "octavo/core/parallel.hpp"
 #include "octavo/kernels/add.hpp"
@@ -14,27 +11,8 @@
 #include "octavo/kernels/pool.hpp"
 #include "octavo/kernels/softmax.hpp"
 
-namespace {
-std::atomic<int> allocations{0};
-
-void* counted(std::size_t bytes, std::size_t alignment) {
-  ++allocations;
-  void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (p == nullptr) throw std::bad_alloc();
-  return p;
-}
-}  // namespace
-
-void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return counted(bytes, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-
 using namespace int8_test;
+using octavo_test::allocations;
 
 TEST_CASE("run() allocates nothing") {
   parallel_for(2, 2, [](std::int64_t, std::int64_t, int) {});  // the thread library's own start does allocate
@@ -60,23 +38,26 @@ TEST_CASE("run() allocates nothing") {
     DynamicRangeStage real_stage;
     real_stage.weight_scale = {0.1F};
     const DynamicRangeConv2d dynamic(windowed, all, real_stage);
-    Scratch scratch(std::max({pointwise.scratch_bytes(1), conv.scratch_bytes(1), dynamic.scratch_bytes(1)}));
-    at_each_level([&](Isa isa) {
-      const int before = allocations;
-      pointwise.run(in.data(), out.data(), 1, 1, scratch.span());
-      conv.run(in.data(), out.data(), 1, 1, scratch.span());
-      depthwise.run(in.data(), out.data(), 1, 1);
-      add.run(in.data(), in.data(), out.data(), 81 * 24, 1);
-      mean.run(in.data(), out.data(), 1, 1);
-      softmax.run(in.data(), out.data(), 81, 1);
-      dynamic.run(real_in.data(), real_out.data(), 1, 1, scratch.span());
-      const int after = allocations;
-      INFO(name_of(isa), " ", name_of(rounding));
-      CHECK(after == before);
-    });
+    for (const int threads : {1, 2}) {
+      Scratch scratch(
+          std::max({pointwise.scratch_bytes(threads), conv.scratch_bytes(threads), dynamic.scratch_bytes(threads)}));
+      at_each_level([&](Isa isa) {
+        const long before = allocations;
+        pointwise.run(in.data(), out.data(), 1, threads, scratch.span());
+        conv.run(in.data(), out.data(), 1, threads, scratch.span());
+        depthwise.run(in.data(), out.data(), 1, threads);
+        add.run(in.data(), in.data(), out.data(), 81 * 24, threads);
+        mean.run(in.data(), out.data(), 1, threads);
+        softmax.run(in.data(), out.data(), 81, threads);
+        dynamic.run(real_in.data(), real_out.data(), 1, threads, scratch.span());
+        const long after = allocations;
+        INFO(name_of(isa), " ", name_of(rounding), " ", threads, " threads");
+        CHECK(after == before);
+      });
+    }
   }
   // The counter does count.
-  const int before = allocations;
+  const long before = allocations;
   const std::vector<int> one(1);
   CHECK(allocations == before + 1);
 }

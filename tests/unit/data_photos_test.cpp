@@ -6,13 +6,14 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include "skip.hpp"
 
 using namespace octavo;
 
 TEST_CASE("DeepWeeds: 2,700 + 900 + 900 photos of nine classes") {
   const char* root = std::getenv("OCTAVO_DATA");
   if (root == nullptr || !std::filesystem::exists(std::filesystem::path(root) / "deepweeds")) {
-    MESSAGE("skipped: no deepweeds/ below OCTAVO_DATA");
+    octavo_test::skip("no deepweeds/ below OCTAVO_DATA");
     return;
   }
   const Splits parts = deepweeds();
@@ -56,7 +57,7 @@ TEST_CASE("DeepWeeds: 2,700 + 900 + 900 photos of nine classes") {
 
 TEST_CASE("Fashion-MNIST: 60,000 + 10,000 images, 6,000 + 1,000 a class") {
   if (!std::filesystem::exists(kFashionMnistFolder)) {
-    MESSAGE("skipped: no ", kFashionMnistFolder);
+    octavo_test::skip(std::string("no ") + kFashionMnistFolder);
     return;
   }
   const TrainTest data = fashion_mnist();

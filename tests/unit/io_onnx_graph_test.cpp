@@ -13,6 +13,7 @@
 #include "octavo/io/onnx.hpp"
 #include "octavo/nn/executor.hpp"
 #include "onnx_files.hpp"
+#include "skip.hpp"
 
 using namespace octavo;
 using namespace onnx_test;
@@ -407,6 +408,12 @@ TEST_CASE("what is wrong is said with file, node and operator") {
       {model({1, 3, 8, 8}).node("Cast", {"x"}, {"y"}, {attribute("to", 7)}).output("y"),
        "node 0 'node_y' (Cast): expected a cast between floating point types, found float32 to int64 (to = 7)"},
       {model({1, 3, 8, 8}).node("Cast", {"x"}, {"y"}).output("y"), "(to = 0)"},
+      {model({1, 3, 8, 8})
+           .constant("p", {8}, Ints{0, 0, 1, 1, 0, 0, 1, 1})
+           .constant("v", {0}, Floats{})
+           .node("Pad", {"x", "p", "v"}, {"y"})
+           .output("y"),
+       "the value: expected one number, found [0]"},
       {model({1, 3, 8, 8}).initializer(tensor("v", {5}, Floats{1})).node("Relu", {"x"}, {"y"}).output("y"),
        "tensor 'v': shape [5] of float32 needs 20 bytes, found 4"},
   };
@@ -430,7 +437,7 @@ TEST_CASE("shared model: MobileNetV2 0.35 keeps its layers") {
   const std::string path =
       std::string(data == nullptr ? "" : data) + "/onnx/mobilenet_v2_0.35_128_tfs_channel_first.onnx";
   if (data == nullptr || !std::filesystem::exists(path)) {
-    std::cout << "skipped: set OCTAVO_DATA to the folder that holds onnx/\n";
+    octavo_test::skip("set OCTAVO_DATA to the folder that holds onnx/");
     return;
   }
   const nn::Graph graph = io::load_onnx_graph(path);

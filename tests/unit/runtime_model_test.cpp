@@ -2,14 +2,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "count_allocations.hpp"
 #include "octavo/runtime/classify.hpp"
 #include "octavo/runtime/model.hpp"
 #include "octavo/runtime/single_op.hpp"
@@ -17,31 +15,7 @@
 
 using namespace nets;
 
-// Every allocation of this program is counted. Not inlined: g++ would see malloc's memory given to delete.
-#define COUNTED __attribute__((noinline))
-namespace {
-std::atomic<long> allocations{0};
-}
-COUNTED void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-COUNTED void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  ++allocations;
-  return std::malloc(size == 0 ? 1 : size);
-}
-COUNTED void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const auto align = static_cast<std::size_t>(alignment);
-  if (void* memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
-  throw std::bad_alloc();
-}
-COUNTED void operator delete(void* memory) noexcept { std::free(memory); }
-COUNTED void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-COUNTED void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
-COUNTED void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-COUNTED void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+using octavo_test::allocations;
 
 namespace {
 
@@ -168,23 +142,28 @@ TEST_CASE("model: run allocates nothing") {
   Net hybrid("hybrid", DType::f32);
   hybrid.input({1, 6, 6, 4});
   hybrid.conv("conv", 6, 6, 9, {.window = {3, 3, 1, 1, 1, 1, 1, 1}, .hybrid = true});
-  for (const Program& program : {everything(DType::i8), everything(DType::f32), hybrid.finish()}) {
-    const Model model(program, {.threads = 1, .max_batch = 3});
-    const std::vector<float> input = input_of_batch(program, 3, 2);
-    std::vector<float> output(static_cast<std::size_t>(model.output().shape.size() * 3));
-    const long before = allocations;
-    for (const std::size_t batch : {3U, 1U, 2U, 3U})
-      model.run(std::span(input).first(input.size() / 3 * batch), std::span(output).first(output.size() / 3 * batch));
-    CHECK(allocations - before == 0);
-    std::vector<float> more_input = input_of_batch(program, 4, 2);
-    std::vector<float> more(output.size() / 3 * 4);
-    const long before_more = allocations;
-    model.run(more_input, more);
-    CHECK(allocations - before_more == 1);  // the arena grows
-    const long after = allocations;
-    model.run(more_input, more);
-    CHECK(allocations == after);
-  }
+  const Program programs[] = {everything(DType::i8), everything(DType::f32), hybrid.finish()};
+  for (const int threads : {1, 2})
+    for (const Program& program : programs) {
+      CAPTURE(threads);
+      CAPTURE(program.name);
+      const Model model(program, {.threads = threads, .max_batch = 3});
+      const std::vector<float> input = input_of_batch(program, 3, 2);
+      std::vector<float> output(static_cast<std::size_t>(model.output().shape.size() * 3));
+      if (threads > 1) model.run(input, output);  // starts this thread's helpers
+      const long before = allocations;
+      for (const std::size_t batch : {3U, 1U, 2U, 3U})
+        model.run(std::span(input).first(input.size() / 3 * batch), std::span(output).first(output.size() / 3 * batch));
+      CHECK(allocations - before == 0);
+      std::vector<float> more_input = input_of_batch(program, 4, 2);
+      std::vector<float> more(output.size() / 3 * 4);
+      const long before_more = allocations;
+      model.run(more_input, more);
+      CHECK(allocations - before_more == 1);  // the arena grows
+      const long after = allocations;
+      model.run(more_input, more);
+      CHECK(allocations == after);
+    }
 }
 
 TEST_CASE("model: a batch whose activations exceed the cache passes through in pieces, with the same values") {
@@ -441,6 +420,13 @@ TEST_CASE("model: what cannot run says so") {
   static_assert(!std::is_copy_constructible_v<Session> && !std::is_copy_assignable_v<Session>);
   static_assert(std::is_nothrow_move_constructible_v<Session> && std::is_nothrow_move_assignable_v<Session>);
   CHECK_THROWS_AS(Model(everything(DType::f32), {.max_batch = 0}), Error);
+  Session kept(std::make_shared<const Prepared>(prepare(everything(DType::f32), {.keep_intermediates = true})), 1, 1);
+  const std::size_t before = kept.arena_bytes();
+  const auto bytes = static_cast<std::int64_t>(model.prepared().plan.bytes);  // products of 2^62 x, and just above 2^63
+  for (const std::int64_t batch : {std::int64_t{1} << 62, std::numeric_limits<std::int64_t>::max() / bytes + 2})
+    CHECK_THROWS_WITH_AS(kept.reserve(batch), doctest::Contains("no memory for batches of "), Error);
+  CHECK(kept.arena_bytes() == before);
+  kept.run({std::span<const float>(std::vector<float>(189))}, {std::span<float>(output)});  // it still works
   CHECK_THROWS_AS(Model(everything(DType::f32), {.max_arena_bytes = 100}), Error);
 }
 

@@ -135,8 +135,11 @@ Value OpLowering<Lazy>::pad(NodeInputs& in) {
   if (std::all_of(pads.begin(), pads.end(), [](std::int64_t p) { return p == 0; })) return x;
   require(rank == 4, "only images (NCHW) are padded, found ", to_string(x.dims));
   if (in[2] != nullptr || node().has("value")) {
+    if (in[2] != nullptr)
+      require(constant(in[2], "the value").size() == 1, "the value: expected one number, found ",
+              to_string(in[2]->dims));
     const double fill = in[2] == nullptr ? static_cast<double>(node().real("value", 0.0F))
-                                         : stored_numbers<double>(constant(in[2], "the value")).at(0);
+                                         : stored_numbers<double>(*in[2]->constant)[0];
     const Layer& from = values_.layer_of(x);
     const double zero = from.type == Type::f32 || from.grid.zero_point.empty() ? 0.0 : from.grid.zero_point[0];
     require(fill == zero, "only padding with 0 is imported, found ", fill);

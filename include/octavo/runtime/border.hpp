@@ -3,6 +3,13 @@
 //   caller's   model's tensor
 //   float      float32: the same values        int8, uint8: quantized / dequantized on the tensor's grid
 //   int8       int8: the same codes            uint8       uint8: the same codes
+//
+// What is no finite number, without a check of each value (that would be another pass over all of them):
+//   int8, uint8 tensors  infinities saturate; NaN becomes the smallest code, as -infinity does
+//   float32 tensors      as they are; NaN stays NaN through every operator that depends on it
+//   dynamic range        NaN does not count in an image's range and becomes its low end; infinity is an Error that
+//   names
+//                        the operator
 #ifndef OCTAVO_RUNTIME_BORDER_HPP_
 #define OCTAVO_RUNTIME_BORDER_HPP_
 

@@ -79,7 +79,7 @@ class Model {
   // Threads of each run; 0: all of this machine's. Throws above kMaxThreads.
   void set_threads(int threads) {
     require_threads(threads);
-    threads_ = threads == 0 ? default_threads() : threads;
+    threads_ = threads == 0 ? std::min(default_threads(), kMaxThreads) : threads;
   }
   [[nodiscard]] int threads() const noexcept { return threads_; }
 

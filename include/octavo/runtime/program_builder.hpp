@@ -58,7 +58,8 @@ class ProgramBuilder {
 
   // Any operator: `op` says all but the ids; the output tensor takes the first input's type unless told.
   int add_op(Op op, std::vector<int> inputs, const Shape& output, Quantization quantization = {}) {
-    const DType dtype = tensor_at(program_, inputs.at(0)).dtype;
+    require(!inputs.empty(), name_of(op.kind), " '", op.name, "': expected an input to take the type of");
+    const DType dtype = tensor_at(program_, inputs[0]).dtype;
     return add_op(std::move(op), std::move(inputs), output, dtype, std::move(quantization));
   }
   int add_op(Op op, std::vector<int> inputs, const Shape& output, DType dtype, Quantization quantization = {}) {

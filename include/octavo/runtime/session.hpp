@@ -7,7 +7,9 @@
 #include <initializer_list>
 #include <limits>
 #include <memory>
+#include <new>
 #include <span>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -41,7 +43,7 @@ class Session {
   // threads = 0: default_threads(). Throws above kMaxThreads.
   void set_threads(int threads) {
     require_threads(threads);
-    threads_ = threads == 0 ? default_threads() : threads;
+    threads_ = threads == 0 ? std::min(default_threads(), kMaxThreads) : threads;
     reserve(std::max<std::int64_t>(capacity_, 1));
   }
   [[nodiscard]] int threads() const noexcept { return threads_; }
@@ -112,17 +114,27 @@ class Session {
 
 inline void Session::reserve(std::int64_t batch) {
   require(batch >= 1, "batch: expected 1 or more images, found ", batch);
-  capacity_ = std::max(capacity_, std::min(batch, at_once_));
+  const std::int64_t capacity = std::max(capacity_, std::min(batch, at_once_));
   std::size_t scratch = 0;
   for (const Step& step : prepared_->steps) scratch = std::max(scratch, step.kernel->scratch_bytes(threads_));
-  const std::size_t activations = prepared_->plan.bytes * static_cast<std::size_t>(capacity_);
-  require(activations / static_cast<std::size_t>(capacity_) == prepared_->plan.bytes, "batch ", batch, " is too large");
-  const std::size_t bytes = activations + (scratch + kAlignment - 1) / kAlignment * kAlignment;
-  if (bytes > arena_.size()) {
-    arena_.clear();  // nothing to copy
-    arena_.resize(bytes);
-    batch_ = 0;
+  std::size_t bytes = 0;
+  bool fits = !__builtin_mul_overflow(prepared_->plan.bytes, static_cast<std::size_t>(capacity), &bytes) &&
+              !__builtin_add_overflow(bytes, (scratch + kAlignment - 1) / kAlignment * kAlignment, &bytes);
+  if (fits && bytes > arena_.size()) {
+    try {
+      AlignedVector<std::byte> larger(bytes);  // there is nothing to copy
+      arena_.swap(larger);
+      batch_ = 0;
+    } catch (const std::bad_alloc&) {
+      fits = false;
+    } catch (const std::length_error&) {
+      fits = false;
+    }
   }
+  if (!fits)
+    fail("the model '", prepared_->program.name, "': no memory for batches of ", capacity, " images of ",
+         prepared_->plan.bytes, " bytes and ", scratch, " bytes for ", threads_, " threads");
+  capacity_ = capacity;
   place_.resize(prepared_->program.tensors.size());
 }
 
