@@ -248,13 +248,14 @@ def contestants(arguments, photos):
 
 
 def measure(arguments, photos):
-    made, rows = [], []
+    rows = []
+    made = contestants(arguments, photos)  # once: the other quantizer's models are the same for each number of threads
     for threads in arguments.threads:
         processors = sorted(os.sched_getaffinity(0))[:threads]
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, processors)
         engines = []
-        for engine, model, precision, settings, make in contestants(arguments, photos) if not made else made:
+        for engine, model, precision, settings, make in made:
             try:
                 engines.append(((engine, model, precision, settings), make(threads), []))
             except Exception as problem:  # another engine's own errors: of any type
@@ -281,7 +282,8 @@ def processor():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     allow_abbrev=False)
     parser.add_argument("--models", required=True)
     parser.add_argument("--octavo", required=True, help="the program octavo")
     parser.add_argument("--photos", required=True, help="for agreement, and for the peers' own calibration")

@@ -47,8 +47,9 @@ class RowBuilder {
   // A trained graph, run layer by layer as in training, in inference mode. The graph must stay where it is.
   void add(const RowPlan& plan, TrainedGraph& model, double train_seconds) {
     report::Row row = begin(plan);
-    const Answers& answers = answers_[plan.name] = recorded(
-        plan.name, [&] { return answers_of(model.graph, images_.splits.test, options_.batch_size, threads()); });
+    const Answers& answers = answers_[plan.name] = recorded(plan.name, model.file, [&] {
+      return answers_of(model.graph, images_.splits.test, options_.batch_size, threads());
+    });
     finish(row, answers);
     row.artefact = model.file;
     row.size_bytes = static_cast<std::int64_t>(std::filesystem::file_size(model.file));
@@ -71,8 +72,9 @@ class RowBuilder {
     loading.model.threads = threads();
     loading.model.max_batch = options_.throughput_batch;
     auto model = std::make_unique<oc::runtime::Model>(oc::io::load(row.artefact, loading));
-    const Answers& answers = answers_[plan.name] =
-        recorded(plan.name, [&] { return answers_of(*model, images_.splits.test, options_.throughput_batch); });
+    const Answers& answers = answers_[plan.name] = recorded(plan.name, row.artefact + "/" + oc::io::kManifestFile, [&] {
+      return answers_of(*model, images_.splits.test, options_.throughput_batch);
+    });
     finish(row, answers);
     saving.accuracy = {{"metric", "top-1"},
                        {"value", report::fixed(row.accuracy, 6)},
@@ -131,10 +133,13 @@ class RowBuilder {
     return row;
   }
 
-  // Answers are kept with --resume: evaluating takes longer than reading them.
+  // Answers are kept with --resume: evaluating takes longer than reading them. They are those of a model that `file`
+  // identifies: a checkpoint, or a manifest, which holds the SHA-256 of its weights.
   template <class Ask>
-  Answers recorded(const std::string& name, Ask&& ask) const {
-    if (const auto record = stages_.finished("answers." + name)) {
+  Answers recorded(const std::string& name, const std::string& file, Ask&& ask) const {
+    const std::string model = oc::io::sha256_hex(oc::io::read_file(file));
+    const auto record = stages_.finished("answers." + name);
+    if (record && record->find("model") != nullptr && record->at("model").string() == model) {
       Answers answers;
       for (const oc::io::Json& one : record->at("classes").array())
         answers.classes.push_back(static_cast<std::int32_t>(one.integer()));
@@ -147,9 +152,9 @@ class RowBuilder {
     std::cout << "testing " << name << " ..." << std::flush;
     Answers answers = ask();
     std::cout << ' ' << report::percent(answers.accuracy()) << " of " << answers.size() << " right" << std::endl;
-    oc::io::Json record;
-    record.set("classes", answers.classes).set("probabilities", answers.probabilities);
-    stages_.finish("answers." + name, std::move(record));
+    oc::io::Json fresh;
+    fresh.set("model", model).set("classes", answers.classes).set("probabilities", answers.probabilities);
+    stages_.finish("answers." + name, std::move(fresh));
     return answers;
   }
 
