@@ -31,27 +31,36 @@ void* __libc_calloc(std::size_t count, std::size_t bytes);        // NOLINT
 void* __libc_realloc(void* memory, std::size_t bytes);            // NOLINT
 void* __libc_memalign(std::size_t alignment, std::size_t bytes);  // NOLINT
 
-void* malloc(std::size_t bytes) noexcept {
+// Under names of our own, so that the declarations in headers do not matter.
+void* octavo_test_malloc(std::size_t bytes) noexcept __asm__("malloc");
+void* octavo_test_calloc(std::size_t count, std::size_t bytes) noexcept __asm__("calloc");
+void* octavo_test_realloc(void* memory, std::size_t bytes) noexcept __asm__("realloc");
+void* octavo_test_memalign(std::size_t alignment, std::size_t bytes) noexcept __asm__("memalign");
+void* octavo_test_aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept __asm__("aligned_alloc");
+int octavo_test_posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept
+    __asm__("posix_memalign");
+
+void* octavo_test_malloc(std::size_t bytes) noexcept {
   ++octavo_test::allocations;
   return __libc_malloc(bytes);
 }
-void* calloc(std::size_t count, std::size_t bytes) noexcept {
+void* octavo_test_calloc(std::size_t count, std::size_t bytes) noexcept {
   ++octavo_test::allocations;
   return __libc_calloc(count, bytes);
 }
-void* realloc(void* memory, std::size_t bytes) noexcept {
+void* octavo_test_realloc(void* memory, std::size_t bytes) noexcept {
   ++octavo_test::allocations;
   return __libc_realloc(memory, bytes);
 }
-void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
+void* octavo_test_memalign(std::size_t alignment, std::size_t bytes) noexcept {
   ++octavo_test::allocations;
   return __libc_memalign(alignment, bytes);
 }
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
+void* octavo_test_aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
   ++octavo_test::allocations;
   return __libc_memalign(alignment, bytes);
 }
-int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept {
+int octavo_test_posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept {
   ++octavo_test::allocations;
   void* const found = __libc_memalign(alignment, bytes);
   if (found == nullptr) return ENOMEM;
