@@ -1,4 +1,5 @@
-// OCTAVO_SPIN_US: how long threads spin after a loop. Read once, so these cases have a process of their own in ctest.
+// OCTAVO_SPIN_US: how long threads spin after a loop.
+// Alone: it is read once.
 #include <doctest/doctest.h>
 
 #include <chrono>

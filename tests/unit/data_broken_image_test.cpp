@@ -1,14 +1,11 @@
-// A program whose very first image is garbage: stb has no failure to tell of before, and none must be asked for too
-// early.
+// The very first image that a program reads is garbage: stb has no failure to tell of before it.
+// Alone: no image may have been read before.
 #include <doctest/doctest.h>
 
 #include <octavo/data/image.hpp>
 
 #include <string>
 #include <vector>
-
-// A program of its own: this file defines a macro.
-#define OCTAVO_FIRST_IMAGE_OF_THIS_PROGRAM
 
 TEST_CASE("garbage as the first image is an error with a reason") {
   const std::vector<std::uint8_t> garbage(200, 7);
