@@ -5,6 +5,7 @@
 #ifndef OCTAVO_RUNTIME_HPP_
 #define OCTAVO_RUNTIME_HPP_
 
+#include "core/cpu.hpp"
 #include "io/manifest.hpp"
 #include "io/npy.hpp"
 #include "runtime/classify.hpp"

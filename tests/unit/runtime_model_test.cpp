@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "count_allocations.hpp"
+#include "octavo/core/cpu.hpp"
 #include "octavo/runtime/classify.hpp"
 #include "octavo/runtime/model.hpp"
 #include "octavo/runtime/single_op.hpp"
