@@ -91,7 +91,9 @@ struct Depthwise<Isa::avx512vnni> {
     const DepthwiseCall& call;
     std::int64_t channel, count;
     __mmask64 mask;
-    bool offset, narrow;  // what a layer does not need is skipped
+    bool offset, narrow;         // what a layer does not need is skipped
+    const std::int32_t* starts;  // fast
+    const float* scales;
     typename Vector::Register zero_point, low, high;
 
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE Writer(const DepthwiseCall& c, std::int64_t first)
@@ -101,18 +103,20 @@ struct Depthwise<Isa::avx512vnni> {
           mask(mask64(count)),
           offset(c.sink.zero_point != 0),
           narrow(c.sink.min > 0 || c.sink.max < 255),
+          starts(Fast ? c.start_quads + first : nullptr),
+          scales(Fast ? c.scale_quads + first : nullptr),
           zero_point(Vector::fill16(c.sink.zero_point)),
           low(Vector::fill(static_cast<std::uint8_t>(c.sink.min))),
           high(Vector::fill(static_cast<std::uint8_t>(c.sink.max))) {}
 
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE typename Vector::Register start(int quad) const {
-      if constexpr (Fast) return Vector::load_lanes(call.start_quads + channel + 16 * quad);
+      if constexpr (Fast) return Vector::load_lanes(starts + 16 * quad);
       return Vector::zero();
     }
     // Fast: quads 2 * half and 2 * half + 1 scaled, rounded and packed. The saturating packs clamp.
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE typename Vector::Register words(int half, typename Vector::Register acc0,
                                                                            typename Vector::Register acc1) const {
-      const float* scale = call.scale_quads + channel + 32 * half;
+      const float* scale = scales + 32 * half;
       const auto packed = Vector::to_words(Vector::scaled(acc0, scale), Vector::scaled(acc1, scale + 16));
       return offset ? Vector::add_words(packed, zero_point) : packed;
     }
@@ -238,7 +242,8 @@ struct Depthwise<Isa::avx512vnni> {
       return interleave<Vector>(Vector::load(r0 + at, mask), Vector::load(r1 + at, mask), third,
                                 Rows == 2 ? Vector::load(r3 + at, mask) : third);
     };
-    const auto& w = *reinterpret_cast<const ColumnWeights*>(call.weights->columns.data() + c / kChannelBlock * 6 * 256);
+    const auto* weights =
+        reinterpret_cast<const ColumnWeights*>(call.weights->columns.data() + c / kChannelBlock * 6 * 256);
     const std::int64_t stride = Step != 0 ? Step : g.window.stride_w;
     const std::int64_t out_w = g.out_w;
     const std::int64_t pixel_bytes = g.out_c * (call.sink.kind == Sink::Kind::real ? 4 : 1);
@@ -250,7 +255,7 @@ struct Depthwise<Isa::avx512vnni> {
     if constexpr (Fast && Rows == 2 && Step == 1)
       for (; x + 2 <= out_w; x += 2, in_x += 2) {
         const Quads<Vector> third = column(in_x + 2), fourth = column(in_x + 3);
-        four_outputs<Vector>(writer, w, left, middle, third, fourth, upper_out, lower_out, pixel_bytes);
+        four_outputs<Vector>(writer, *weights, left, middle, third, fourth, upper_out, lower_out, pixel_bytes);
         upper_out += 2 * pixel_bytes;
         lower_out += 2 * pixel_bytes;
         left = third;
@@ -258,6 +263,8 @@ struct Depthwise<Isa::avx512vnni> {
       }
     for (; x < out_w; ++x, in_x += stride) {
       const Quads<Vector> right = column(in_x + 2);
+      __asm__("" : "+r"(weights));  // or g++ 12 keeps the address of each weight, in vector registers
+      const ColumnWeights& w = *weights;
       Register upper[4], lower[4];
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {

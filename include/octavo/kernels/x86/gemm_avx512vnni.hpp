@@ -88,6 +88,7 @@ struct Gemm<Isa::avx512vnni> {
 
  private:
   static void run_block(const GemmCall& call, std::int64_t r, std::int64_t rows) {
+    const bool sevens = rows % 7 == 0 && rows % 4 != 0 && rows < 112;  // tiles of 4 rows would serve some rows twice
     for (std::int64_t c = call.channel_begin; c < call.channel_end;) {
       const std::int64_t rest = call.channel_end - c;
       const std::int64_t vectors = (rest + 15) / 16;
@@ -99,7 +100,7 @@ struct Gemm<Isa::avx512vnni> {
         c += panel<14, 1, true>(call, r, rows, c);
       } else if (vectors == 2) {
         c += panel<14, 2, false>(call, r, rows, c);
-      } else if (vectors % 4 == 0 || (vectors > 5 && vectors % 3 != 0)) {
+      } else if ((vectors % 4 == 0 && (!sevens || vectors % 3 != 0)) || (vectors > 5 && vectors % 3 != 0)) {
         c += panel<4, 4, false>(call, r, rows, c);
       } else {
         c += panel<7, 3, false>(call, r, rows, c);
