@@ -49,6 +49,10 @@ def prepare(path, detail, seed):
     return pixels.astype(np.uint8).reshape(shape)
 
 
+def prepare_all(paths, details):
+    return [[prepare(path, detail, 1000 * k + i) for k, detail in enumerate(details)] for i, path in enumerate(paths)]
+
+
 def make_interpreter(model, reference):
     kind = litert.OpResolverType.BUILTIN_REF if reference else litert.OpResolverType.BUILTIN
     made = litert.Interpreter(model_path=model, experimental_op_resolver_type=kind, num_threads=1,
@@ -63,7 +67,8 @@ def run_octavo(runner, model, mode, inputs):
         source, target = os.path.join(folder, "in"), os.path.join(folder, "out")
         with open(source, "wb") as file:
             for image in inputs:
-                file.write(image.tobytes())
+                for array in image:
+                    file.write(array.tobytes())
         subprocess.run([runner, model, mode, source, target], check=True)
         tensors = []
         offset = 0
@@ -81,14 +86,15 @@ def run_octavo(runner, model, mode, inputs):
 def compare(runner, model, mode, count, data):
     reference = mode != "nearest_even_f32"
     theirs = make_interpreter(model, reference)
-    detail = theirs.get_input_details()[0]
+    details = theirs.get_input_details()
     output = theirs.get_output_details()[0]
     paths = photos(os.path.join(data, "deepweeds", "images"), count)
-    inputs = [prepare(path, detail, i) for i, path in enumerate(paths)]
+    inputs = prepare_all(paths, details)
     by_name = {t["name"]: t for t in theirs.get_tensor_details() if t["name"]}
     different, compared, worst, same_top = {}, set(), {}, 0
     for image, ours in zip(inputs, run_octavo(runner, model, mode, inputs)):
-        theirs.set_tensor(detail["index"], image)
+        for detail, array in zip(details, image):
+            theirs.set_tensor(detail["index"], array)
         theirs.invoke()
         for name, values in ours.items():
             plain = name[:-5] if name.endswith("/int8") and name not in by_name else name
@@ -127,13 +133,14 @@ def compare_micro(runner, model, count, data):
     """Outputs only: TFLite Micro keeps no other tensor."""
     from tflite_micro.python.tflite_micro import runtime as micro
     theirs = micro.Interpreter.from_file(model, arena_size=40 << 20)
-    detail = make_interpreter(model, True).get_input_details()[0]
+    details = make_interpreter(model, True).get_input_details()
     names = [d["name"] for d in make_interpreter(model, True).get_output_details()]
     paths = photos(os.path.join(data, "deepweeds", "images"), count)
-    inputs = [prepare(path, detail, i) for i, path in enumerate(paths)]
+    inputs = prepare_all(paths, details)
     worst, wrong = 0.0, 0
     for image, ours in zip(inputs, run_octavo(runner, model, "tflite_micro", inputs)):
-        theirs.set_input(image, 0)
+        for k, array in enumerate(image):
+            theirs.set_input(array, k)
         theirs.invoke()
         for i, name in enumerate(names):
             expected = theirs.get_output(i).reshape(-1)
@@ -142,14 +149,14 @@ def compare_micro(runner, model, count, data):
             wrong += int((distance > 0).sum())
     print(f"{os.path.basename(model)}: {len(inputs)} images, TFLite Micro, {wrong} output values differ, "
           f"by at most {worst:.3g}")
-    return wrong == 0 or detail["dtype"] == np.float32
+    return wrong == 0 or details[0]["dtype"] == np.float32
 
 
 def compare_layers(runner, model, count, data):
     """Each operator as a model of its own, on our inputs of it: LiteRT with XNNPACK against nearest_even_f32."""
-    detail = make_interpreter(model, True).get_input_details()[0]
+    details = make_interpreter(model, True).get_input_details()
     paths = photos(os.path.join(data, "deepweeds", "images"), count)
-    inputs = [prepare(path, detail, i) for i, path in enumerate(paths)]
+    inputs = prepare_all(paths, details)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([runner, model, "split", folder], check=True)
         layers = []

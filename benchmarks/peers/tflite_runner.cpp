@@ -1,6 +1,6 @@
 // Runs a .tflite model for check_tflite.py: tflite_runner MODEL ROUNDING INPUT OUTPUT
 //
-// INPUT holds images, one after the other, in the bytes of the model's input. OUTPUT gets the values of every
+// INPUT holds images, one after the other, in the bytes of the model's inputs. OUTPUT gets the values of every
 // activation, image by image; OUTPUT.txt a line for each: name, type, elements. ROUNDING: nearest_even_f32,
 // tflite_double, or tflite_micro (tflite_double with TFLite Micro's dense layers).
 //
@@ -35,6 +35,18 @@ std::vector<std::uint8_t> uint8_codes(const std::vector<float>& real, const runt
   return codes;
 }
 
+// The next input's values; `at` moves behind them.
+runtime::ConstBuffer take(const io::Bytes& bytes, std::size_t& at, const runtime::TensorInfo& tensor) {
+  const auto size = static_cast<std::size_t>(runtime::data_bytes(tensor.dtype, tensor.shape));
+  require(at + size <= bytes.size(), "the input file ends inside an image");
+  const std::span<const std::uint8_t> data(bytes.data() + at, size);
+  at += size;
+  if (tensor.dtype == runtime::DType::f32)
+    return std::span(reinterpret_cast<const float*>(data.data()), size / sizeof(float));
+  if (tensor.dtype == runtime::DType::i8) return std::span(reinterpret_cast<const std::int8_t*>(data.data()), size);
+  return data;
+}
+
 void run(const std::string& path, const std::string& rounding, const std::string& input, const std::string& output) {
   runtime::Program program = load_tflite_program(path);
   if (rounding == "tflite_micro")
@@ -49,22 +61,15 @@ void run(const std::string& path, const std::string& rounding, const std::string
     if (!tensor.constant())
       names << tensor.name << '\t' << name_of(tensor.dtype) << '\t' << tensor.shape.size() << '\n';
   const io::Bytes images = io::read_file(input);
-  const auto elements = static_cast<std::size_t>(model.input().shape.size());
-  const std::size_t bytes = elements * static_cast<std::size_t>(runtime::element_bytes(model.input().dtype));
   std::vector<std::vector<float>> results;
   std::vector<runtime::Buffer> outputs;
   for (std::size_t i = 0; i < program.outputs.size(); ++i)
     results.emplace_back(static_cast<std::size_t>(model.output(i).shape.size()));
   for (std::vector<float>& result : results) outputs.emplace_back(std::span<float>(result));
-  for (std::size_t at = 0; at + bytes <= images.size(); at += bytes) {
-    const std::uint8_t* image = images.data() + at;
-    const runtime::DType dtype = model.input().dtype;
-    const runtime::ConstBuffer from =
-        dtype == runtime::DType::f32 ? std::span(reinterpret_cast<const float*>(image), elements)
-        : dtype == runtime::DType::i8
-            ? runtime::ConstBuffer(std::span(reinterpret_cast<const std::int8_t*>(image), elements))
-            : runtime::ConstBuffer(std::span(image, elements));
-    session.run(std::span(&from, 1), outputs);
+  for (std::size_t at = 0; at < images.size();) {
+    std::vector<runtime::ConstBuffer> inputs;
+    for (std::size_t i = 0; i < program.inputs.size(); ++i) inputs.push_back(take(images, at, model.input(i)));
+    session.run(inputs, outputs);
     for (std::size_t t = 0; t < program.tensors.size(); ++t) {
       const runtime::TensorInfo& tensor = program.tensors[t];
       const int id = static_cast<int>(t);

@@ -186,6 +186,73 @@ TEST_CASE("tflite: tensors without a batch, float16 constants, 8-bit constants t
   CHECK(found == std::vector<float>{2, 0, 0, 6, 5, 0});
 }
 
+// What Keras' layers become when the batch is open: shapes are computed by operators.
+struct OpenShapes : File {
+  int open(const std::string& name, std::vector<std::int64_t> shape, std::vector<std::int32_t> signature) {
+    const int id = tensor(name, std::move(shape));
+    file.tensors[static_cast<std::size_t>(id)].signature = std::move(signature);
+    return id;
+  }
+  int number(const std::string& name, std::vector<std::int64_t> shape = {}) {
+    return tensor(name, std::move(shape), tf::Type::i32);
+  }
+  // [extent 0 of x, rest...]
+  int batch_and(const std::string& name, int x, const std::vector<std::int32_t>& rest) {
+    const int shape = number(name + "/shape", {3});
+    op(tf::Builtin::shape, {x}, shape);
+    const int batch = number(name + "/batch");
+    op(tf::Builtin::strided_slice,
+       {shape, integers(name + "/0", {0}), integers(name + "/1", {1}), integers(name + "/step", {1})}, batch,
+       {io::FlatField::scalar(tf::StridedSliceField::shrink_axis_mask, std::int32_t{1})});
+    std::vector<int> parts{batch};
+    for (std::size_t i = 0; i < rest.size(); ++i)
+      parts.push_back(integers(name + "/rest" + std::to_string(i), {rest[i]}, {1}));
+    const int packed = number(name + "/packed", {static_cast<std::int64_t>(parts.size())});
+    op(tf::Builtin::pack, parts, packed);
+    return packed;
+  }
+};
+
+TEST_CASE("tflite: shapes that operators compute are constants, and open ones are found") {
+  OpenShapes f;
+  const int x = f.open("x", {1, 2, 4}, {-1, 2, 4});
+  // Rows of all images together: the file's shape has 1 where it does not know.
+  const int rows = f.open("rows", {1, 1}, {-1, -1});
+  f.op(tf::Builtin::reshape, {x, f.integers("all", {-1, 4})}, rows);
+  const int weights = f.constant<float>("w", {3, 4}, tf::Type::f32, {1, 2, 3, 4, 0, 1, 0, 0, -1, 0, 0, 1});
+  const int sums = f.open("sums", {1, 3}, {-1, 3});
+  f.op(tf::Builtin::fully_connected, {rows, weights, -1}, sums, {}, tf::Options::fully_connected);
+  const int positive = f.open("positive", {1, 3}, {-1, 3});
+  f.op(tf::Builtin::relu, {sums}, positive);
+  const int y = f.open("y", {1, 6}, {-1, 6});
+  f.op(tf::Builtin::reshape, {positive, f.batch_and("y/to", x, {6})}, y);
+  f.file.inputs = {x}, f.file.outputs = {y};
+  const Program program = f.program();
+  CHECK(program.ops.size() == 4);
+  CHECK(tensor_at(program, program.outputs[0]).shape == Shape{1, 6});
+  std::vector<float> out(6);
+  Model(program).run(std::vector<float>{1, 2, 3, 4, -1, 1, 0, 2}, out);
+  CHECK(out == std::vector<float>{30, 2, 3, 9, 1, 3});
+}
+
+TEST_CASE("tflite: chains of shapes that mean nothing are refused") {
+  OpenShapes f;
+  const int x = f.open("x", {1, 2, 4}, {-1, 2, 4});
+  const int y = f.open("y", {1, 7}, {-1, 7});
+  f.op(tf::Builtin::reshape, {x, f.batch_and("to", x, {7})}, y);
+  f.file.inputs = {x}, f.file.outputs = {y};
+  CHECK(f.refusal().find("cannot make a shape of 7 elements of 8 values") != std::string::npos);
+  OpenShapes g;
+  const int image = g.open("image", {1, 1, 1, 3}, {-1, -1, -1, 3});
+  const int z = g.open("z", {1, 1, 1, 3}, {-1, -1, -1, 3});
+  g.op(tf::Builtin::relu, {image}, z);
+  g.file.inputs = {image}, g.file.outputs = {z};
+  CHECK(g.refusal().find("the input 'image' has no fixed size") != std::string::npos);
+  const std::vector<std::uint8_t> nothing;
+  CHECK_THROWS_WITH_AS((void)io::parse_tflite(nothing, "empty.tflite"),
+                       "'empty.tflite': expected the identifier 'TFL3' at byte 4, found a file of 0 bytes", Error);
+}
+
 TEST_CASE("tflite: legacy uint8 models compute as uint8 and are written as uint8 again") {
   File f;
   const int x = f.tensor("x", {1, 2, 2, 1}, tf::Type::u8, 0.5F, 100);

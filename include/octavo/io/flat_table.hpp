@@ -136,6 +136,8 @@ class FlatTable {
 
 // The root table of a file with this 4-letter identifier.
 [[nodiscard]] inline FlatTable flat_root(std::span<const std::uint8_t> bytes, std::string_view identifier) {
+  require(bytes.size() >= 8, "expected the identifier '", identifier, "' at byte 4, found a file of ", bytes.size(),
+          " bytes");
   const FlatBytes file(bytes);
   const std::span<const std::uint8_t> found = file.bytes(4, 4);
   require(std::memcmp(found.data(), identifier.data(), 4) == 0, "byte 4: expected the identifier '", identifier, "'");

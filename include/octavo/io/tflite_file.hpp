@@ -29,7 +29,8 @@ struct FileTensorOut {
   std::vector<float> scale;
   std::vector<std::int64_t> zero_point;
   int axis = 0;
-  std::vector<std::uint8_t> data;  // constants
+  std::vector<std::uint8_t> data;       // constants
+  std::vector<std::int32_t> signature;  // the shape with -1 where an extent is open; empty: none is
 };
 
 struct FileOpOut {
@@ -139,7 +140,10 @@ class FileWriter {
                           F::reference(TensorField::name),
                           F::scalar(TensorField::type, static_cast<std::uint8_t>(tensor.type))};
     if (!tensor.scale.empty()) fields.push_back(F::reference(TensorField::quantization));
+    if (!tensor.signature.empty()) fields.push_back(F::reference(TensorField::shape_signature));
     const auto table = writer_.table(slot, fields);
+    if (!tensor.signature.empty())
+      writer_.vector<std::int32_t>(table.slot(TensorField::shape_signature), tensor.signature);
     const std::vector<std::int32_t> shape(tensor.shape.begin(), tensor.shape.end());
     writer_.vector<std::int32_t>(table.slot(TensorField::shape), shape);
     writer_.string(table.slot(TensorField::name), tensor.name);

@@ -13,30 +13,28 @@
 #include <vector>
 
 #include "../quant/quantize.hpp"
+#include "tflite_infer.hpp"
 #include "tflite_program.hpp"
+#include "tflite_shapes.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace io {
 namespace tflite {
 
-// One operator of the file.
-struct Node {
-  std::int32_t code = 0;
-  FlatVector<std::int32_t> inputs, outputs;
-  FlatTable options;
-};
-
 // Translates one operator after another into the program. Each throws Error for what it cannot represent.
 template <class Lazy = void>
 class Operators {
  public:
-  explicit Operators(ProgramOfFile<Lazy>& program) : p_(program) {}
+  explicit Operators(ProgramOfFile<Lazy>& program)
+      : p_(program), numbers_(program.tensors(), program.budget()), shapes_(program.tensors(), numbers_) {}
 
   // `border`: the output is one of the model's and no other operator reads it.
   void translate(const Node& node, bool border) {
     require(node.outputs.size() == 1, "expected 1 output, found ", node.outputs.size());
     border_ = border;
+    if (numbers_.compute(node)) return;
+    shapes_.infer(node);
     switch (static_cast<Builtin>(node.code)) {
       case Builtin::conv_2d:
         return convolution(node, OpKind::conv2d);
@@ -60,6 +58,7 @@ class Operators {
         return pad(node);
       case Builtin::reshape:
       case Builtin::squeeze:
+      case Builtin::expand_dims:
         return reshape(node);
       case Builtin::transpose:
         return transpose(node);
@@ -264,7 +263,7 @@ class Operators {
     int x = p_.read(node.inputs[0]);
     const Shape in = p_.shape_of(x);
     std::vector<bool> reduced(in.rank(), false);
-    for (const std::int64_t value : integer_values(p_.file(node.inputs[1])))
+    for (const std::int64_t value : numbers_.values(node.inputs[1]))
       reduced[static_cast<std::size_t>(axis_of(p_.file(node.inputs[0]), value))] = true;
     reduced[0] = false;  // an extent of 1
     std::vector<int> axes;
@@ -296,7 +295,7 @@ class Operators {
     const FileTensor& from = p_.file(node.inputs[0]);
     int x = p_.read(node.inputs[0]);
     Shape shape = p_.shape_of(x);
-    const std::vector<std::int64_t> amounts = integer_values(p_.file(node.inputs[1]));
+    const std::vector<std::int64_t> amounts = numbers_.values(node.inputs[1]);
     const auto added = static_cast<std::size_t>(from.added_axes);
     require(amounts.size() == 2 * (shape.rank() - added), "expected ", 2 * (shape.rank() - added), " paddings, found ",
             amounts.size());
@@ -355,7 +354,7 @@ class Operators {
     const FileTensor& from = p_.file(node.inputs[0]);
     Op op{.kind = OpKind::transpose, .name = name_of(node)};
     if (from.added_axes == 1) op.axes.push_back(0);
-    for (const std::int64_t value : integer_values(p_.file(node.inputs[1]))) op.axes.push_back(axis_of(from, value));
+    for (const std::int64_t value : numbers_.values(node.inputs[1])) op.axes.push_back(axis_of(from, value));
     const Shape in = p_.shape_of(x);
     require(op.axes.size() == in.rank(), "expected ", in.rank(), " axes, found ", op.axes.size());
     // Extents of 1 may go anywhere: where the others keep their order, no value moves.
@@ -438,6 +437,8 @@ class Operators {
   }
 
   ProgramOfFile<Lazy>& p_;
+  ShapeNumbers<Lazy> numbers_;
+  ShapeInference<Lazy> shapes_;
   bool border_ = false;
 };
 

@@ -25,17 +25,20 @@ class ProgramOfFile {
   using Op = runtime::Op;
   using OpKind = runtime::OpKind;
 
-  ProgramOfFile(const TensorReader<Lazy>& tensors, Budget& budget)
+  ProgramOfFile(TensorReader<Lazy>& tensors, Budget& budget)
       : tensors_(tensors), budget_(budget), ids_(tensors.size(), -1), uint8_ids_(tensors.size(), -1) {}
 
   [[nodiscard]] runtime::Program& program() noexcept { return program_; }
   [[nodiscard]] Budget& budget() noexcept { return budget_; }
+  [[nodiscard]] TensorReader<Lazy>& tensors() noexcept { return tensors_; }
   [[nodiscard]] const FileTensor& file(std::int32_t t) const { return tensors_.at(t); }
   [[nodiscard]] const Shape& shape_of(int id) const { return tensor_at(program_, id).shape; }
 
   void add_input(std::int32_t t) {
     const FileTensor& tensor = file(t);
     require(!tensor.constant(), "the input '", tensor.name, "' is a constant");
+    require(!tensor.open_extent, "the input '", tensor.name, "' has no fixed size, ", tensor.shape.to_string(),
+            " with extents left open behind the batch; write it with the size that is to be used");
     const int id = add(to_program(tensor, budget_, true));
     (tensor.is(Type::u8) ? uint8_ids_ : ids_)[index(t)] = id;
     program_.inputs.push_back(id);
@@ -118,7 +121,7 @@ class ProgramOfFile {
     return static_cast<std::size_t>(t);
   }
 
-  const TensorReader<Lazy>& tensors_;
+  TensorReader<Lazy>& tensors_;
   Budget& budget_;
   runtime::Program program_;
   std::vector<int> ids_;        // of the file's tensors in the program; -1: not there yet

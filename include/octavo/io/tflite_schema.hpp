@@ -29,7 +29,7 @@ struct SubGraphField {
   enum : int { tensors, inputs, outputs, operators, name };
 };
 struct TensorField {
-  enum : int { shape, type, buffer, name, quantization, is_variable, sparsity };
+  enum : int { shape, type, buffer, name, quantization, is_variable, sparsity, shape_signature };
 };
 struct QuantizationField {
   enum : int { scale = 2, zero_point, details_type, details, dimension };
@@ -64,6 +64,9 @@ struct SoftmaxField {
 struct ReducerField {
   enum : int { keep_dims };
 };
+struct StridedSliceField {
+  enum : int { begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask };
+};
 struct ReshapeField {
   enum : int { new_shape };
 };
@@ -91,10 +94,18 @@ enum class Builtin : std::int32_t {
   softmax = 25,
   custom = 32,
   pad = 34,
+  gather = 36,
   transpose = 39,
   mean = 40,
   sub = 41,
   squeeze = 43,
+  strided_slice = 45,
+  cast = 53,
+  slice = 65,
+  expand_dims = 70,
+  shape = 77,
+  reduce_prod = 81,
+  pack = 83,
   quantize = 114,
 };
 

@@ -44,11 +44,15 @@ struct FileTensor {
   std::uint8_t type = 0;
   Shape shape;  // as a Program wants it: extent 0 is 1 (one is put in front where it is not)
   int added_axes = 0;
+  bool open_shape = false;             // the signature leaves an extent open; the shape has 1 there
+  bool open_extent = false;            // the same, behind the first
   std::span<const std::uint8_t> data;  // constants
   runtime::Quantization quantization;  // of the file, zero points as they are there
 
   [[nodiscard]] bool is(Type wanted) const { return type == static_cast<std::uint8_t>(wanted); }
   [[nodiscard]] bool constant() const noexcept { return !data.empty(); }
+  // The extents as the file counts them.
+  [[nodiscard]] std::vector<std::int64_t> dims() const { return {shape.begin() + added_axes, shape.end()}; }
 };
 
 namespace detail {
@@ -106,6 +110,15 @@ class TensorReader {
             tensors_.size());
     return tensors_[static_cast<std::size_t>(i)];
   }
+  // The shape of an activation that the file leaves open.
+  void resolve(std::int32_t i, const std::vector<std::int64_t>& dims) {
+    FileTensor& tensor = tensors_[static_cast<std::size_t>(&at(i) - tensors_.data())];
+    if (tensor.constant()) return;
+    require(dims.size() <= Shape::kMaxRank, "'", tensor.name, "' has ", dims.size(), " axes");
+    tensor.shape = Shape(dims.begin(), dims.end());
+    tensor.added_axes = 0;
+    normalize(tensor);
+  }
 
  private:
   [[nodiscard]] FileTensor read(const FlatTable& table, std::size_t index) {
@@ -116,6 +129,12 @@ class TensorReader {
     require(extents.size() <= Shape::kMaxRank, "'", tensor.name, "' has ", extents.size(), " axes");
     for (std::size_t i = 0; i < extents.size(); ++i) tensor.shape.push_back(extents[i]);
     read_data(table, tensor);
+    const auto signature = table.vector<std::int32_t>(TensorField::shape_signature);
+    require(signature.size() <= Shape::kMaxRank, "'", tensor.name, "' has ", signature.size(), " axes");
+    for (std::size_t i = 0; i < signature.size(); ++i) {
+      tensor.open_shape = tensor.open_shape || signature[i] < 0;
+      tensor.open_extent = tensor.open_extent || (i > 0 && signature[i] < 0);
+    }
     if (!tensor.constant()) normalize(tensor);
     read_quantization(table.table(TensorField::quantization), tensor);
     require(!table.has(TensorField::sparsity), "'", tensor.name, "' is sparse, which is not supported");
