@@ -143,7 +143,8 @@ Program operators(std::uint64_t seed) {
   const int shifted = net.pair(OpKind::sub, scaled, net.constant({1}), {1, 7, 7, 8});
   const int gate = net.reduce(shifted, OpKind::global_average_pool, {}, {1, 1, 1, 8});
   const int gated = net.pair(OpKind::mul, trunk, net.unary(OpKind::logistic, gate, probability), {1, 7, 7, 8});
-  const int rectified = net.unary(OpKind::clamp, gated, net.random_grid(), 0.0F);
+  const int swished = net.unary(OpKind::hard_swish, gated, net.random_grid());
+  const int rectified = net.unary(OpKind::clamp, swished, net.random_grid(), 0.0F);
   const int rectified6 = net.unary(OpKind::clamp, sum, net.random_grid(), 0.0F, 6.0F);
   const int rescaled = net.unary(OpKind::requantize, rectified6, net.random_grid());
   const int average = net.pool(OpKind::average_pool2d, rescaled, {2, 2, 2, 2, 1, 1, 0, 0}, 4, 4);

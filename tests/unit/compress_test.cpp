@@ -231,6 +231,66 @@ TEST_CASE("int8 softmax is offered for integer-only engines") {
   for (std::size_t i = 0; i < whole.size(); ++i) CHECK(std::abs(whole[i] - mixed[i]) < 1.0F / 128.0F);
 }
 
+// A block of MobileNetV3: hard swish, and a gate of hard sigmoid over the channels.
+Graph gated(std::uint64_t seed, float alpha) {
+  Graph graph("gated", seed);
+  int x = graph.input("image", {12, 12, 3});
+  x = graph.add("stem", Conv2D({.filters = 8, .kernel = {3, 3}, .strides = {2, 2}}), {x});
+  x = graph.add("swish", HardSwish(), {x});
+  int gate = graph.add("mean", GlobalAveragePooling2D(), {x});
+  gate = graph.add("squeeze", Dense({.units = 4}), {gate});
+  gate = graph.add("relu", ReLU(), {gate});
+  gate = graph.add("excite", Dense({.units = 8}), {gate});
+  gate = graph.add("gate", HardSigmoid(alpha, 0.5F), {gate});
+  gate = graph.add("image_of_gate", Reshape({1, 1, 8}), {gate});
+  x = graph.add("gated", Multiply(), {x, gate});
+  x = graph.add("last", Conv2D({.filters = 6, .kernel = {1, 1}}), {x});
+  x = graph.add("last_swish", HardSwish(), {x});
+  x = graph.add("pool", GlobalAveragePooling2D(), {x});
+  graph.add("logits", Dense({.units = 5}), {x});
+  for (const Node& node : graph.nodes())  // ranges in which the corners matter
+    if (auto* layer = layer_as<WeightedLayer>(*node.layer))
+      for (float& w : values(layer->kernel().value)) w *= 3.0F;
+  return graph;
+}
+
+TEST_CASE("hard swish and hard sigmoid: float, calibrated and trained, one step a layer") {
+  for (const float alpha : {1.0F / 6.0F, 0.2F}) {
+    CAPTURE(alpha);
+    Graph graph = gated(31, alpha);
+    const Tensor images = random_images({8, 12, 12, 3}, 32);
+    const std::vector<float> exported = run(compress::export_float(graph), images);
+    Executor executor(graph, 1);
+    const Tensor& expected = executor.forward(images);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CHECK(exported[i] == doctest::Approx(expected.data()[i]).epsilon(1e-4));
+
+    Graph calibrated = compress::calibrate(graph, batches_of(images, 1), {});
+    const auto agrees = [&](Graph& quantized) {
+      const runtime::Program program = compress::convert(quantized);
+      const compress::Comparison comparison = compress::compare(quantized, program, images);
+      CHECK(comparison.layers.size() >= 11);
+      for (const compress::LayerComparison& layer : comparison.layers) {
+        CAPTURE(layer.name);
+        CHECK(layer.max_steps <= 1);
+        CHECK(layer.differing < 0.02);
+      }
+      return comparison.output_sqnr_db;
+    };
+    CHECK(agrees(calibrated) > 20.0);
+    Executor training(calibrated, 1);
+    Tensor gradient = make_tensor({8, 5}, 0.05F);
+    training.forward(images, true);
+    training.backward(gradient, true);
+    auto& kernel = calibrated.layer<WeightedLayer>("stem").kernel();  // the gradient reaches the first layer
+    double size = 0;
+    for (const float g : values(kernel.gradient)) size += static_cast<double>(g) * static_cast<double>(g);
+    CHECK(size > 0.0);
+    for (std::size_t i = 0; i < kernel.value.size(); ++i) kernel.value.data()[i] -= 0.01F * kernel.gradient.data()[i];
+    agrees(calibrated);
+  }
+}
+
 TEST_CASE("conversion says what is missing") {
   Graph graph = lived_in(15);
   CHECK_THROWS_WITH_AS(static_cast<void>(compress::convert(graph)), doctest::Contains("not quantization-aware"), Error);

@@ -153,6 +153,9 @@ class Net {
   void reshape(const std::string& name, const Shape& shape) {
     id = builder.add_op({.kind = OpKind::reshape, .name = name}, {id}, shape, tensor().quantization);
   }
+  void hard_swish(const std::string& name) {
+    id = builder.add_op({.kind = OpKind::hard_swish, .name = name}, {id}, tensor().shape, grid(0.02F, -100));
+  }
   void probabilities(OpKind kind, const std::string& name) {
     id = builder.add_op({.kind = kind, .name = name}, {id}, tensor().shape, grid(1.0F / 256, -128));
   }
@@ -206,6 +209,7 @@ inline Program everything(DType dtype, Rounding rounding = Rounding::nearest_eve
   net.pair(OpKind::mul, "mul", pooled, 0.04F, -7);
   net.concat("concat", grouped, -1);
   net.conv("dilated", 3, 2, 10, {.window = {2, 2, 1, 1, 2, 1, 1, 1}});
+  net.hard_swish("hard_swish");
   net.probabilities(OpKind::logistic, "logistic");
   if (net.codes()) net.requantize("requantize", 0.011F, 3);
   net.mean("mean");
@@ -324,6 +328,13 @@ class Interpreter {
               static_cast<std::int8_t>(std::clamp(even ? std::nearbyint(code) : std::round(code), -128.0, 127.0));
         }
         return;
+      case OpKind::hard_swish: {  // the tflite modes' own arithmetic: tests/kernels/hard_swish_test.cpp
+        const CodeMap map = make_hard_swish_map({from.scale, from.zero_point + 128, 0, 255},
+                                                {to.scale, to.zero_point + 128, 0, 255}, p_.rounding);
+        for (std::size_t i = 0; i < out.code.size(); ++i)
+          out.code[i] = static_cast<std::int8_t>(map.table()[static_cast<std::size_t>(x.code[i] + 128)] - 128);
+        return;
+      }
       case OpKind::softmax: {
         const std::int64_t depth = info(op).shape.back();
         return reference::softmax(x.code.data(), out.code.data(), n / depth, depth,
@@ -379,6 +390,12 @@ class Interpreter {
       case OpKind::logistic:
         for (std::size_t i = 0; i < n; ++i)
           out.real[i] = static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x[i]))));
+        return;
+      case OpKind::hard_swish:
+        for (std::size_t i = 0; i < n; ++i) {
+          const auto real = static_cast<double>(x[i]);
+          out.real[i] = static_cast<float>(real * std::clamp(real + 3.0, 0.0, 6.0) / 6.0);
+        }
         return;
       case OpKind::softmax: {
         const auto depth = static_cast<std::size_t>(info(op).shape.back());

@@ -97,6 +97,7 @@ class Converter {
       for (const int input : inputs)
         require(writer_.tensor(input).dtype == runtime::DType::i8, "layer '", folded.op.name, "': its input '",
                 writer_.tensor(input).name, "' is not on a grid");
+    if (folded.hard_sigmoid()) return emit_hard_sigmoid(folded, inputs[0]);
     if (folded.weighted()) push_weights(folded, inputs);
     const runtime::Quantization grid = output_grid(folded, inputs[0]);
     const int result = writer_.activation(folded.softmax ? output.name + "/logits" : output.name, runtime::DType::i8,
@@ -154,6 +155,30 @@ class Converter {
     const int real = writer_.activation(name, runtime::DType::f32, writer_.tensor(tensor).shape);
     writer_.push(OpKind::dequantize, name, tensor, real);
     return real;
+  }
+
+  // The sum stands on the result's grid stretched by 1 / alpha, so the product leaves its codes as they are: the value
+  // is rounded once.
+  void emit_hard_sigmoid(const FoldedOp& folded, int input) {
+    const nn::Node& output = writer_.graph().node(folded.output);
+    const runtime::Quantization grid = output_grid(folded, input);
+    runtime::Quantization stretched = grid;
+    stretched.scale[0] = grid.scale[0] / folded.alpha;
+    const int sum =
+        writer_.activation(folded.op.name + "/shifted", runtime::DType::i8, output.shape, std::move(stretched));
+    const int result = writer_.activation(output.name, runtime::DType::i8, output.shape, grid);
+    const int addend = number(folded.op.name + "/offset", folded.offset / folded.alpha);
+    writer_.push(hard_sigmoid_sum(folded), {input, addend}, sum);
+    writer_.push(folded.op, {sum, number(folded.op.name + "/alpha", folded.alpha)}, result);
+    writer_.set_value(folded.output, result);
+  }
+  // One real number as a code of +-127.
+  int number(const std::string& name, float value) {
+    runtime::Quantization grid;
+    const float size = std::abs(value) / 127.0F;
+    grid.scale = {std::isnormal(size) ? size : 1.0F}, grid.zero_point = {0};
+    const auto code = static_cast<std::int8_t>(!std::isnormal(size) ? 0 : value < 0.0F ? -127 : 127);
+    return writer_.constant<std::int8_t>(name, Shape{1}, {&code, 1}, std::move(grid));
   }
 
   void emit_softmax(int logits, int node) {

@@ -47,6 +47,15 @@ inline int write_float_kernel(ProgramWriter& writer, const FoldedOp& folded, std
   return writer.constant<float>(folded.op.name + "/kernel", folded.weights_shape, kernel);
 }
 
+// clamp(x + offset / alpha, 0, 1 / alpha), the first operator of a hard sigmoid.
+[[nodiscard]] inline runtime::Op hard_sigmoid_sum(const FoldedOp& folded) {
+  runtime::Op sum;
+  sum.kind = runtime::OpKind::add;
+  sum.name = folded.op.name + "/shifted";
+  sum.clamp_low = 0.0F, sum.clamp_high = 1.0F / folded.alpha;
+  return sum;
+}
+
 inline void emit_float(ProgramWriter& writer, const FoldedOp& folded, const KernelWriter& write_kernel) {
   const nn::Graph& graph = writer.graph();
   if (passes_through(graph, folded)) return writer.set_value(folded.output, writer.value(folded.reads[0]));
@@ -57,6 +66,17 @@ inline void emit_float(ProgramWriter& writer, const FoldedOp& folded, const Kern
         writer.constant<float>(folded.op.name + "/bias", {static_cast<std::int64_t>(folded.bias.size())}, folded.bias));
   }
   const nn::Node& output = graph.node(folded.output);
+  if (folded.hard_sigmoid()) {
+    const std::string& name = folded.op.name;
+    const int shifted = writer.activation(name + "/shifted", runtime::DType::f32, output.shape);
+    const int result = writer.activation(output.name, runtime::DType::f32, output.shape);
+    const float offset = folded.offset / folded.alpha;
+    const int addend = writer.constant<float>(name + "/offset", Shape{1}, {&offset, 1});
+    const int factor = writer.constant<float>(name + "/alpha", Shape{1}, {&folded.alpha, 1});
+    writer.push(hard_sigmoid_sum(folded), {inputs[0], addend}, shifted);
+    writer.push(folded.op, {shifted, factor}, result);
+    return writer.set_value(folded.output, result);
+  }
   int result =
       writer.activation(folded.softmax ? output.name + "/logits" : output.name, runtime::DType::f32, output.shape);
   writer.push(folded.op, std::move(inputs), result);

@@ -7,6 +7,7 @@
 #define OCTAVO_COMPRESS_FOLD_HPP_
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -46,8 +47,12 @@ struct FoldedOp {
   std::vector<float> gain;
   std::vector<float> bias;
   bool softmax = false;  // a dense layer that ends in softmax
+  // hard sigmoid, clamp(alpha * x + offset, 0, 1): two operators, clamp(x + offset / alpha, 0, 1 / alpha) and times
+  // alpha
+  float alpha = 0.0F, offset = 0.0F;
 
   [[nodiscard]] bool weighted() const noexcept { return weights_shape.rank() != 0; }
+  [[nodiscard]] bool hard_sigmoid() const noexcept { return alpha != 0.0F; }
 };
 
 // The operators of `graph` in order. Throws Error that names a layer which no operator stands for: a batch norm that
@@ -212,6 +217,13 @@ class Folder {
       op.axes = permuted->order();
     } else if (as<nn::Sigmoid>(id) != nullptr) {
       op.kind = OpKind::logistic;
+    } else if (as<nn::HardSwish>(id) != nullptr) {
+      op.kind = OpKind::hard_swish;
+    } else if (const auto* hard = as<nn::HardSigmoid>(id)) {
+      require(hard->alpha() > 0.0F && std::isnormal(hard->alpha()), "layer '", graph_.node(id).name, "': the slope ",
+              hard->alpha(), " is no normal number > 0");
+      op.kind = OpKind::mul;
+      folded.alpha = hard->alpha(), folded.offset = hard->offset();
     } else if (as<nn::Dropout>(id) != nullptr) {
       op.kind = OpKind::reshape;  // the identity in inference: see passes_through()
     } else if (as<nn::QuantizeLayer>(id) != nullptr) {

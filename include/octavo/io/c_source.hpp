@@ -213,6 +213,7 @@ class Writer : private Text {
       case OpKind::clamp:
       case OpKind::requantize:
       case OpKind::logistic:
+      case OpKind::hard_swish:
         return table(op, name, code_map(op));
       case OpKind::softmax: {
         require(out.dtype == DType::i8, "it computes in float; ConvertOptions::int8_softmax makes an integer one");
@@ -352,8 +353,9 @@ class Writer : private Text {
     Grid scaled = to;
     scaled.scale = scales.output;
     const bool same = from.scale == to.scale && from.zero_point == to.zero_point;
-    const CodeMap map = op.kind == OpKind::logistic ? make_logistic_map(from, p_.rounding)
-                        : same                      ? make_clamp_map(range)
+    const CodeMap map = op.kind == OpKind::logistic     ? make_logistic_map(from, p_.rounding)
+                        : op.kind == OpKind::hard_swish ? make_hard_swish_map(from, to, p_.rounding)
+                        : same                          ? make_clamp_map(range)
                                : make_requantize_map(from.zero_point, make_output_stage(p_.rounding, scales.input,
                                                                                         scales.weight, scaled, range));
     return by_bytes(map, in.dtype == DType::i8, out.dtype == DType::i8);

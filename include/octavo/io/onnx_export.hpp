@@ -211,6 +211,12 @@ class Exporter {
       }
       case OpKind::logistic:
         return set(out, writer_.node("Sigmoid", {real(op.inputs[0])}, name));
+      case OpKind::hard_swish: {  // HardSwish itself came with a later operator set
+        const std::string& x = real(op.inputs[0]);
+        const std::string gate =
+            writer_.node("HardSigmoid", {x}, name + "_gate", {{"alpha", 1.0F / 6.0F}, {"beta", 0.5F}});
+        return set(out, writer_.node("Mul", {x, gate}, name));
+      }
       case OpKind::quantize:
       case OpKind::requantize:
         return set(out, real(op.inputs[0]));

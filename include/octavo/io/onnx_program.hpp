@@ -233,6 +233,11 @@ class ProgramMaker {
     if (!end) return false;
     const bool clamped = !std::isinf(end->low) || !std::isinf(end->high);
     const Quantization grid = int8_grid(layer(end->quantize).grid, layer(end->quantize).type);
+    if (l.kind == LayerKind::hard_sigmoid) {
+      if (clamped) return false;
+      finish_integer(id, end->quantize, integer_hard_sigmoid(l, inputs[0], grid));
+      return true;
+    }
     runtime::Op made = plain_op(l);
     made.clamp_low = std::max(made.clamp_low, end->low), made.clamp_high = std::min(made.clamp_high, end->high);
     if (made.clamp_low > made.clamp_high) return false;
@@ -249,6 +254,7 @@ class ProgramMaker {
       case LayerKind::clamp:
         break;
       case LayerKind::concat:
+      case LayerKind::hard_swish:
         if (clamped) return false;
         break;
       case LayerKind::softmax:
@@ -258,10 +264,38 @@ class ProgramMaker {
       default:
         return false;
     }
-    tensor_[index(end->quantize)] = op(std::move(made), std::move(inputs), l.shape, DType::i8, grid);
-    for (int at = id; at != end->quantize; at = readers_[index(at)][0]) done_[index(at)] = true;
-    done_[index(end->quantize)] = true;
+    finish_integer(id, end->quantize, op(std::move(made), std::move(inputs), l.shape, DType::i8, grid));
     return true;
+  }
+  // `codes` are those of the quantize layer behind `id`.
+  void finish_integer(int id, int quantize, int codes) {
+    tensor_[index(quantize)] = codes;
+    for (int at = id; at != quantize; at = readers_[index(at)][0]) done_[index(at)] = true;
+    done_[index(quantize)] = true;
+  }
+  // As compress::convert() does: clamp(x + offset / alpha, 0, 1 / alpha) on the grid stretched by 1 / alpha, then times
+  // alpha, which leaves the codes as they are.
+  int integer_hard_sigmoid(const Layer& l, int x, const Quantization& grid) {
+    Quantization stretched = grid;
+    stretched.scale[0] = grid.scale[0] / l.alpha;
+    const runtime::Op sum = hard_sigmoid_sum(l);
+    const auto number = [&](const std::string& name, float value) {
+      const float size = std::abs(value) / 127.0F;
+      const bool usual = std::isnormal(size);
+      return constant(l.name + name, DType::i8, {1},
+                      std::vector<std::int8_t>{static_cast<std::int8_t>(!usual         ? 0
+                                                                        : value < 0.0F ? -127
+                                                                                       : 127)},
+                      runtime::per_tensor(usual ? size : 1.0F, 0));
+    };
+    const int shifted = op(sum, {x, number("/offset", l.offset / l.alpha)}, l.shape, DType::i8, stretched);
+    return op({.kind = OpKind::mul, .name = l.name}, {shifted, number("/alpha", l.alpha)}, l.shape, DType::i8, grid);
+  }
+  [[nodiscard]] static runtime::Op hard_sigmoid_sum(const Layer& l) {
+    require(l.alpha > 0.0F && std::isnormal(l.alpha), "a hard sigmoid with the slope ", l.alpha);
+    runtime::Op sum{.kind = OpKind::add, .name = l.name + "/shifted"};
+    sum.clamp_low = 0.0F, sum.clamp_high = 1.0F / l.alpha;
+    return sum;
   }
 
   bool push_integer_weights(const Layer& l, runtime::Op& made, std::vector<int>& inputs) {
@@ -376,6 +410,9 @@ class ProgramMaker {
       case LayerKind::sigmoid:
         made.kind = OpKind::logistic;
         break;
+      case LayerKind::hard_swish:
+        made.kind = OpKind::hard_swish;
+        break;
       default:
         fail("the runtime has no operator for ", name_of(l.kind));
     }
@@ -390,8 +427,8 @@ class ProgramMaker {
       tensor_[index(id)] = inputs[0];
       return;
     }
-    if (l.kind == LayerKind::hard_sigmoid || l.kind == LayerKind::hard_swish) {
-      tensor_[index(id)] = write_hard(l, inputs[0]);
+    if (l.kind == LayerKind::hard_sigmoid) {
+      tensor_[index(id)] = write_hard_sigmoid(l, inputs[0]);
       return;
     }
     runtime::Op made = plain_op(l);
@@ -411,18 +448,13 @@ class ProgramMaker {
     tensor_[index(id)] = op(std::move(made), std::move(inputs), l.shape, DType::f32, {});
   }
 
-  // clamp(alpha * x + offset, 0, 1), for hard swish times x, of operators that the runtime has.
-  int write_hard(const Layer& l, int x) {
-    const bool swish = l.kind == LayerKind::hard_swish;
-    Shape one;
-    while (one.rank() < l.shape.rank()) one.push_back(1);
-    const int alpha = constant(l.name + "/alpha", DType::f32, one, std::vector<float>{swish ? 1.0F / 6.0F : l.alpha});
-    const int offset = constant(l.name + "/offset", DType::f32, one, std::vector<float>{swish ? 0.5F : l.offset});
-    const int scaled = op({.kind = OpKind::mul, .name = l.name + "/scaled"}, {x, alpha}, l.shape, DType::f32, {});
-    runtime::Op sum{.kind = OpKind::add, .name = swish ? l.name + "/gate" : l.name};
-    sum.clamp_low = 0.0F, sum.clamp_high = 1.0F;
-    const int gate = op(std::move(sum), {scaled, offset}, l.shape, DType::f32, {});
-    return swish ? op({.kind = OpKind::mul, .name = l.name}, {x, gate}, l.shape, DType::f32, {}) : gate;
+  // clamp(alpha * x + offset, 0, 1) as clamp(x + offset / alpha, 0, 1 / alpha) * alpha.
+  int write_hard_sigmoid(const Layer& l, int x) {
+    runtime::Op sum = hard_sigmoid_sum(l);
+    const int offset = constant(l.name + "/offset", DType::f32, {1}, std::vector<float>{l.offset / l.alpha});
+    const int alpha = constant(l.name + "/alpha", DType::f32, {1}, std::vector<float>{l.alpha});
+    const int shifted = op(std::move(sum), {x, offset}, l.shape, DType::f32, {});
+    return op({.kind = OpKind::mul, .name = l.name}, {shifted, alpha}, l.shape, DType::f32, {});
   }
 
   Lowered lowered_;

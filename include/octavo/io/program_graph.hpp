@@ -139,6 +139,8 @@ class GraphOfProgram {
         return put(op, nn::Softmax(), {input(op)});
       case OpKind::logistic:
         return put(op, nn::Sigmoid(), {input(op)});
+      case OpKind::hard_swish:
+        return put(op, nn::HardSwish(), {input(op)});
       default:
         fail("there is no layer for it");
     }

@@ -186,6 +186,8 @@ class Exporter {
         return emit(op, Builtin::softmax, 2, Options::softmax, {FlatField::scalar(SoftmaxField::beta, op.beta)});
       case OpKind::logistic:
         return emit(op, Builtin::logistic, 2);
+      case OpKind::hard_swish:
+        return emit(op, Builtin::hard_swish, 1, Options::hard_swish);
       case OpKind::quantize:
         return emit(op, Builtin::quantize, 1, Options::quantize);
       case OpKind::requantize:
@@ -213,6 +215,27 @@ class Exporter {
     return both(same) ? static_cast<int>(Padding::same) : -1;
   }
 
+  // The padding behind the last pixel that a window's outputs need.
+  [[nodiscard]] static std::int64_t behind(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
+                                           std::int64_t dilation, std::int64_t before) {
+    return std::max<std::int64_t>((out - 1) * stride + (kernel - 1) * dilation + 1 - before - in, 0);
+  }
+  // The operator's input with the window's padding around it, (bottom, right) behind it: a PAD in front.
+  [[nodiscard]] int padded(const Op& op, std::pair<std::int64_t, std::int64_t> end) {
+    const Shape& in = input_of(p_, op, 0).shape;
+    const Window& w = op.window;
+    const Shape shape{1, in[1] + w.pad_top + end.first, in[2] + w.pad_left + end.second, in[3]};
+    const int to = file_.add(like(info(op.inputs[0]), op.name + "/pad", shape));
+    emit_pad(op, tensor(op.inputs[0]), to, w.pad_top, end.first, w.pad_left, end.second);
+    return to;
+  }
+  // Whether the least code of the tensor, or the activation of the operator that writes it, is real 0 or more.
+  [[nodiscard]] bool never_negative(int id) const {
+    if (info(id).dtype == DType::i8 && grid_of(info(id)).zero_point <= grid_of(info(id)).qmin) return true;
+    return std::any_of(p_.ops.begin(), p_.ops.end(),
+                       [&](const Op& op) { return op.outputs[0] == id && op.clamp_low >= 0.0F; });
+  }
+
   void convolution(const Op& op) {
     const Shape& in = input_of(p_, op, 0).shape;
     const Shape& out = output_of(p_, op).shape;
@@ -220,16 +243,8 @@ class Exporter {
     int x = tensor(op.inputs[0]);
     int padding = padding_of(w, in, out);
     if (padding < 0) {  // pads of its own: an operator in front
-      const auto behind = [](std::int64_t i, std::int64_t o, std::int64_t k, std::int64_t s, std::int64_t d,
-                             std::int64_t pad) {
-        return std::max<std::int64_t>((o - 1) * s + (k - 1) * d + 1 - pad - i, 0);
-      };
-      const std::int64_t bottom = behind(in[1], out[1], w.kernel_h, w.stride_h, w.dilation_h, w.pad_top);
-      const std::int64_t right = behind(in[2], out[2], w.kernel_w, w.stride_w, w.dilation_w, w.pad_left);
-      const Shape padded{1, in[1] + w.pad_top + bottom, in[2] + w.pad_left + right, in[3]};
-      const int to = file_.add(like(info(op.inputs[0]), op.name + "/pad", padded));
-      emit_pad(op, x, to, w.pad_top, bottom, w.pad_left, right);
-      x = to;
+      x = padded(op, {behind(in[1], out[1], w.kernel_h, w.stride_h, w.dilation_h, w.pad_top),
+                      behind(in[2], out[2], w.kernel_w, w.stride_w, w.dilation_w, w.pad_left)});
       padding = static_cast<int>(Padding::valid);
     }
     const bool plain = op.kind == OpKind::conv2d;
@@ -290,12 +305,22 @@ class Exporter {
   }
 
   void pool(const Op& op) {
-    const int padding = padding_of(op.window, input_of(p_, op, 0).shape, output_of(p_, op).shape);
-    require(padding >= 0, "its padding is neither SAME nor VALID, and pools of TFLite know no other");
+    const Shape& in = input_of(p_, op, 0).shape;
+    const Shape& out = output_of(p_, op).shape;
     const Window& w = op.window;
+    int padding = padding_of(w, in, out);
+    int x = tensor(op.inputs[0]);
+    if (padding < 0) {
+      require(op.kind == OpKind::max_pool2d && never_negative(op.inputs[0]),
+              "its padding is neither SAME nor VALID, and pools of TFLite know no other; only a maximum of values that "
+              "are never negative can be padded with zeros");
+      x = padded(op, {behind(in[1], out[1], w.kernel_h, w.stride_h, 1, w.pad_top),
+                      behind(in[2], out[2], w.kernel_w, w.stride_w, 1, w.pad_left)});
+      padding = static_cast<int>(Padding::valid);
+    }
     if (output_of(p_, op).dtype == DType::i8) require_same_grid(op);
-    emit(op, op.kind == OpKind::max_pool2d ? Builtin::max_pool_2d : Builtin::average_pool_2d, uint8_ ? 1 : 2,
-         Options::pool,
+    emit(op.kind == OpKind::max_pool2d ? Builtin::max_pool_2d : Builtin::average_pool_2d, version(op, uint8_ ? 1 : 2),
+         {x}, tensor(op.outputs[0]), Options::pool,
          {byte(PoolField::padding, padding), number(PoolField::stride_w, w.stride_w),
           number(PoolField::stride_h, w.stride_h), number(PoolField::filter_width, w.kernel_w),
           number(PoolField::filter_height, w.kernel_h), byte(PoolField::activation, activation(op))});

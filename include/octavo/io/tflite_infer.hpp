@@ -42,6 +42,7 @@ class ShapeInference {
       case Builtin::relu6:
       case Builtin::relu_n1_to_1:
       case Builtin::logistic:
+      case Builtin::hard_swish:
       case Builtin::softmax:
       case Builtin::quantize:
       case Builtin::dequantize:

@@ -68,6 +68,8 @@ class Operators {
         return softmax(node);
       case Builtin::logistic:
         return unary(node, {.kind = OpKind::logistic, .name = name_of(node)});
+      case Builtin::hard_swish:
+        return unary(node, {.kind = OpKind::hard_swish, .name = name_of(node)});
       case Builtin::relu:
         return unary(node, {.kind = OpKind::clamp, .name = name_of(node), .clamp_low = 0.0F});
       case Builtin::relu6:

@@ -107,6 +107,7 @@ enum class Builtin : std::int32_t {
   reduce_prod = 81,
   pack = 83,
   quantize = 114,
+  hard_swish = 117,
 };
 
 // Types of the options union.
@@ -128,6 +129,7 @@ enum class Options : std::uint8_t {
   squeeze = 30,
   dequantize = 38,
   quantize = 89,
+  hard_swish = 91,
 };
 
 // The schema's name of an operator code: "CONV_2D".

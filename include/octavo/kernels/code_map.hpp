@@ -117,6 +117,71 @@ template <class Function>
   return make_function_map([](double x) { return 1.0 / (1.0 + std::exp(-x)); }, input, output, Ties::even);
 }
 
+namespace detail {
+
+// HARD_SWISH as TFLite computes it, in 16 bits: with h = 128 * (q - z), both factors stand on int16 scales,
+//   x = h * m_out (before its shift), gate = clamp(h * s / 3, -1, 1) / 2 + 1/2, result = (x * gate) shifted, plus
+//   z_out.
+// s = input scale / 128; the multipliers s / s_out and s / (3 / 2^15) are formed in float32 and cut to 16 bits.
+class HardSwish16 {
+ public:
+  HardSwish16(float input_scale, float output_scale) {
+    const float hires = (1.0F / 128.0F) * input_scale;
+    const QuantizedMultiplier out =
+        quantize_multiplier(static_cast<double>(rounded(hires / output_scale)), Rounding::tflite_double);
+    const QuantizedMultiplier gate =
+        quantize_multiplier(static_cast<double>(rounded(hires / (3.0F / 32768.0F))), Rounding::tflite_double);
+    require(out.shift <= 0 && gate.shift <= 16, "hard_swish: input scale ", input_scale, " and output scale ",
+            output_scale, " are too far apart");
+    out_ = cut(out.multiplier), out_shift_ = out.shift;
+    gate_ = cut(gate.multiplier), gate_shift_ = gate.shift;
+  }
+
+  // Of a code less its zero point: a code less the output's zero point, not yet limited.
+  [[nodiscard]] std::int32_t operator()(std::int32_t difference) const {
+    const std::int32_t h = limit(difference * 128);
+    const std::int32_t x = high_mul(h, out_, true);
+    std::int32_t gate = h;
+    if (gate_shift_ > 0) gate = limit(gate * (1 << (gate_shift_ - 1)));
+    gate = high_mul(gate, gate_, true);
+    if (gate_shift_ > 0) gate = limit(gate * 2);
+    if (gate_shift_ < 0) gate = rounding_divide_by_pot(gate, -gate_shift_);
+    gate = (gate + 32768) >> 1;
+    return rounding_divide_by_pot(high_mul(gate, x, false), -out_shift_);
+  }
+
+ private:
+  static std::int32_t cut(std::int32_t multiplier) {
+    return multiplier >= 0x7FFF8000 ? 0x7FFF : (multiplier + 0x8000) >> 16;
+  }
+  static std::int32_t limit(std::int32_t value) { return std::clamp(value, -32768, 32767); }
+  // a * b / 2^15, to nearest or toward zero.
+  static std::int32_t high_mul(std::int32_t a, std::int32_t b, bool nearest) {
+    const std::int32_t product = a * b;
+    const std::int32_t nudge = !nearest ? 0 : product >= 0 ? 1 << 14 : 1 - (1 << 14);
+    return limit((product + nudge) / 32768);
+  }
+
+  std::int32_t out_ = 0, gate_ = 0;
+  int out_shift_ = 0, gate_shift_ = 0;
+};
+
+}  // namespace detail
+
+// x * clamp(x + 3, 0, 6) / 6; grids in u8 terms. The tflite modes compute in 16 bits, as TFLite does.
+[[nodiscard]] inline CodeMap make_hard_swish_map(const Grid& input, const Grid& output,
+                                                 Rounding rounding = Rounding::nearest_even_f32) {
+  if (rounding == Rounding::nearest_even_f32)
+    return make_function_map([](double x) { return x * std::clamp(x + 3.0, 0.0, 6.0) / 6.0; }, input, output,
+                             Ties::even);
+  const detail::HardSwish16 function(input.scale, output.scale);
+  std::array<std::uint8_t, 256> table{};
+  for (std::int32_t q = 0; q < 256; ++q)
+    table[static_cast<std::size_t>(q)] =
+        static_cast<std::uint8_t>(std::clamp(function(q - input.zero_point) + output.zero_point, 0, 255));
+  return CodeMap(table);
+}
+
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 

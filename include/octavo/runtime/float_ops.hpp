@@ -59,6 +59,13 @@ inline void logistic(const float* in, float* out, std::int64_t n, int threads) {
   map_pairs(in, in, out, n, threads, [](float x, float) { return 1.0F / (1.0F + std::exp(-x)); });
 }
 
+inline void hard_swish(const float* in, float* out, std::int64_t n, int threads) {
+  map_pairs(in, in, out, n, threads, [](float x, float) {
+    const float low = x + 3.0F < 0.0F ? 0.0F : x + 3.0F;
+    return x * (low > 6.0F ? 6.0F : low) / 6.0F;
+  });
+}
+
 // out[r][i] = exp(beta * (in[r][i] - max)) / sum, rows of `depth` values.
 inline void softmax(const float* in, float* out, std::int64_t rows, std::int64_t depth, float beta, int threads) {
   parallel_for(rows, threads, [&](std::int64_t begin, std::int64_t end, int) {

@@ -60,7 +60,7 @@ struct TensorInfo {
 // output axis i is input axis op.axes[i]; axis 0, the batch, stays.
 // Weights: conv2d OHWI, depthwise 1HWC, dense [out][in]. i8/i4 weights with i8 activations compute in integers; with
 // f32 activations they are dynamic range: the input is quantized per image at run time. clamp: relu, relu6 and the
-// like, where it could not be fused. requantize: i8/u8 -> i8/u8 with other parameters.
+// like, where it could not be fused. hard_swish: x * clamp(x + 3, 0, 6) / 6. requantize: i8/u8 -> i8/u8 with other parameters.
 // New kinds come last: kLastOpKind follows.
 enum class OpKind : std::uint8_t {
   quantize,
@@ -83,8 +83,9 @@ enum class OpKind : std::uint8_t {
   sub,
   mean,
   transpose,
+  hard_swish,
 };
-inline constexpr OpKind kLastOpKind = OpKind::transpose;
+inline constexpr OpKind kLastOpKind = OpKind::hard_swish;
 
 // One operator. Fields that a kind does not use keep their defaults.
 struct Op {
@@ -147,7 +148,8 @@ constexpr std::string_view name_of(OpKind kind) {
                                         "logistic",
                                         "sub",
                                         "mean",
-                                        "transpose"};
+                                        "transpose",
+                                        "hard_swish"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -106,6 +106,10 @@ void prepare_elementwise_f32(const Program& program, Step& step) {
     set_function(step, kFloat, [=](const StepContext& c) {
       float_ops::clamp(c.floats(a), c.floats(to), c.batch * size, limits, c.threads);
     });
+  else if (op.kind == OpKind::hard_swish)
+    set_function(step, kFloat, [=](const StepContext& c) {
+      float_ops::hard_swish(c.floats(a), c.floats(to), c.batch * size, c.threads);
+    });
   else
     set_function(step, kFloat, [=](const StepContext& c) {
       float_ops::logistic(c.floats(a), c.floats(to), c.batch * size, c.threads);
@@ -169,6 +173,7 @@ void prepare_f32(const Program& program, Step& step) {
     case OpKind::sub:
     case OpKind::clamp:
     case OpKind::logistic:
+    case OpKind::hard_swish:
       return prepare_elementwise_f32(program, step);
     case OpKind::concat:
       return prepare_concat_f32(program, step);

@@ -171,7 +171,7 @@ void prepare_transpose_i8(const Program& program, Step& step) {
                });
 }
 
-// clamp, requantize, logistic: functions of one code.
+// clamp, requantize, logistic, hard_swish: functions of one code.
 template <class Lazy = void>
 void prepare_map_i8(const Program& program, Step& step) {
   const Op& op = step.op;
@@ -179,9 +179,10 @@ void prepare_map_i8(const Program& program, Step& step) {
   const Grid to = stored_grid(output_of(program, op));
   const std::int64_t per_image = output_of(program, op).shape.size();
   const bool same_grid = from.scale == to.scale && from.zero_point == to.zero_point;
-  CodeMap map = op.kind == OpKind::logistic ? make_logistic_map(from, program.rounding)
-                : same_grid                 ? make_clamp_map(code_limits(program, op))
-                                            : make_requantize_map(from.zero_point, requantization_stage(program, op));
+  CodeMap map = op.kind == OpKind::logistic     ? make_logistic_map(from, program.rounding)
+                : op.kind == OpKind::hard_swish ? make_hard_swish_map(from, to, program.rounding)
+                : same_grid                     ? make_clamp_map(code_limits(program, op))
+                            : make_requantize_map(from.zero_point, requantization_stage(program, op));
   set_unary(step, std::move(map), per_image, "table");
 }
 
@@ -239,6 +240,7 @@ void prepare_i8(const Program& program, Step& step) {
     case OpKind::clamp:
     case OpKind::requantize:
     case OpKind::logistic:
+    case OpKind::hard_swish:
       return prepare_map_i8(program, step);
     case OpKind::quantize:
     case OpKind::dequantize:

@@ -210,6 +210,7 @@ class OpValidator {
         check(in.size() == out.size(), "cannot make ", out.to_string(), " of ", in.to_string());
         return same_grid();
       case OpKind::clamp:
+      case OpKind::hard_swish:
         same_type(true);
         return expect_shape(output(), in);
       case OpKind::mean:
