@@ -38,6 +38,14 @@ int main(int count, char** words) {
   add<cli::Run>(app, commands);
   add<cli::Export>(app, commands);
   add<cli::Bench>(app, commands);
+  if (count > 1 && words[1][0] != '-' &&
+      app.get_subcommands([&](CLI::App* command) { return command->check_name(words[1]); }).empty()) {
+    std::cerr << "octavo: there is no command '" << words[1] << "'; expected one of:";
+    for (const CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
+      std::cerr << ' ' << command->get_name();
+    std::cerr << '\n';
+    return static_cast<int>(CLI::ExitCodes::ExtrasError);
+  }
   CLI11_PARSE(app, count, words);
   try {
     for (auto& [parser, command] : commands)

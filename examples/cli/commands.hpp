@@ -38,9 +38,10 @@ inline std::string version() {
 
 inline CLI::Option* add_model(CLI::App& command, std::string& model) {
   return command
-      .add_option("MODEL", model,
-                  "an Octavo model folder, a .onnx or .tflite file, a folder of folded MobileNetV2 weights, or "
-                  "mobilenet_v2 (random weights)")
+      .add_option(
+          "MODEL", model,
+          "an Octavo model folder, a .onnx or .tflite file, MobileNetV2 weights (.safetensors, .h5, a folder of "
+          ".npy files or of folded weights), or mobilenet_v2 (random weights)")
       ->required();
 }
 
@@ -220,7 +221,7 @@ class Run : public Command {
     add_model(command, model_);
     command.add_option("PHOTO", photos_, "photos (JPEG, PNG, BMP), folders of photos, or .npy files of float32 values")
         ->required();
-    command.add_option("--top", top_, "classes that are shown")->capture_default_str()->check(CLI::PositiveNumber);
+    command.add_option("--top", top_, "classes that are shown")->capture_default_str()->check(at_least_one());
     command.add_option("--labels", labels_, "a text file with a class name a line")->check(CLI::ExistingFile);
     command.add_flag("--numbers", numbers_, "for programs: lines of class number and score");
     pixels_.add_to(command);
@@ -275,7 +276,7 @@ class Bench : public Command {
     command.add_option("--batch", batch_, "images a run")->capture_default_str()->check(CLI::Range(1, kMaxBatch));
     command.add_option("--runs", runs_, "timed runs, after a fifth of them and five to warm up")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(at_least_one());
     command.add_flag("--profile", profile_, "where the time goes, layer by layer");
     command.add_flag("--json", json_, "one line of JSON");
   }

@@ -18,7 +18,7 @@ class Compare : public Command {
     add_model(command, reference_)->description("the reference");
     command.add_option("OTHER", other_, "the model that is compared with it")->required();
     command.add_option("--photos", photos_, "a photo, or a folder of photos")->required();
-    command.add_option("--images", images_, "photos at most")->capture_default_str()->check(CLI::PositiveNumber);
+    command.add_option("--images", images_, "photos at most")->capture_default_str()->check(at_least_one());
     pixels_.add_to(command);
   }
 

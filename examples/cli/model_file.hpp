@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "weights.hpp"
+
 namespace cli {
 
 namespace oc = octavo;
@@ -72,6 +74,11 @@ inline ModelFile open_onnx(const std::string& path) {
 }
 #endif
 
+// Weights with torchvision's, timm's or Keras' names.
+inline ModelFile open_weights(const std::string& path) {
+  return {path, "weights of MobileNetV2", graph_of_weights(path), std::nullopt};
+}
+
 struct Format {
   const char* name;  // of the file inside a folder, or a file's extension
   bool folder;
@@ -85,9 +92,22 @@ inline const std::vector<Format>& formats() {
 #if __has_include(<protozero/pbf_reader.hpp>)
     {".onnx", false, open_onnx},
 #endif
-    {".tflite", false, open_tflite}
+    {".tflite", false, open_tflite},
+    {".safetensors", false, open_weights},
+    {".h5", false, open_weights},
+    {"*.npy", true, open_weights}
   };
   return all;
+}
+
+// Whether a folder has a file of this name; "*.npy": any with this ending.
+inline bool has_file(const std::filesystem::path& folder, const std::string& name) {
+  std::error_code code;
+  if (name[0] != '*') return std::filesystem::exists(folder / name, code);
+  for (auto entry = std::filesystem::recursive_directory_iterator(folder, code);
+       !code && entry != std::filesystem::recursive_directory_iterator(); entry.increment(code))
+    if (entry->path().extension() == name.substr(1)) return true;
+  return false;
 }
 
 }  // namespace detail
@@ -100,8 +120,7 @@ inline ModelFile open_model(const std::string& path) {
   const bool folder = std::filesystem::is_directory(path, code);
   std::string known;
   for (const detail::Format& format : detail::formats()) {
-    if (folder == format.folder && (folder ? std::filesystem::exists(std::filesystem::path(path) / format.name, code)
-                                           : extension_of(path) == format.name))
+    if (folder == format.folder && (folder ? detail::has_file(path, format.name) : extension_of(path) == format.name))
       return format.open(path);
     known += std::string(known.empty() ? "" : ", ") + (format.folder ? "a folder with " : "") + format.name;
   }

@@ -16,6 +16,24 @@ namespace cli {
 
 namespace oc = octavo;
 
+// For counts on the command line; CLI11's own message spells out the largest number there is.
+inline CLI::Validator at_least_one() {
+  return {[](const std::string& text) {
+            std::int64_t number = 0;
+            const bool fits = CLI::detail::lexical_cast(text, number) && number >= 1 && number <= (1 << 24);
+            return fits ? std::string() : "expected a number from 1 to 16777216, found " + text;
+          },
+          "NUMBER >= 1"};
+}
+inline CLI::Validator at_least_zero() {
+  return {[](const std::string& text) {
+            std::int64_t number = 0;
+            const bool fits = CLI::detail::lexical_cast(text, number) && number >= 0 && number <= (1 << 16);
+            return fits ? std::string() : "expected a number from 0 to 65536, found " + text;
+          },
+          "NUMBER >= 0"};
+}
+
 // How photos are read where the model does not say it.
 struct PixelOptions {
   std::string range = "minus_one_to_one";
@@ -71,6 +89,7 @@ inline oc::Preprocessing preprocessing_for(const oc::runtime::Program& program, 
 // A photo, or all photos in a folder and the folders in it, in the order of their names.
 inline std::vector<std::filesystem::path> photo_files(const std::string& path) {
   std::error_code code;
+  oc::require(std::filesystem::exists(path, code), "'", path, "': there is no such photo or folder");
   if (std::filesystem::is_regular_file(path, code)) return {path};
   std::vector<std::filesystem::path> files;
   std::filesystem::recursive_directory_iterator entry(path, code), end;

@@ -59,9 +59,7 @@ class Quantize : public Command {
     command.add_option("--calibration", photos_, "folder of photos like those that the model will see; no labels");
     command.add_option("--out", out_, "folder of the int8 model")->required();
     command.add_option("--report", report_, "an HTML page of what each layer lost");
-    command.add_option("--images", images_, "photos for calibration")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+    command.add_option("--images", images_, "photos for calibration")->capture_default_str()->check(at_least_one());
     command.add_option("--ranges", ranges_, "how an activation's range follows from its values")
         ->capture_default_str()
         ->check(CLI::IsMember({"mean_squared_error", "min_max", "percentile", "entropy"}));

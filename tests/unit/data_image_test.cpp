@@ -187,6 +187,13 @@ TEST_CASE("damaged files end in a picture or an Error") {
   CHECK(refused > 20);
 }
 
+TEST_CASE("the first photo that a thread reads may be none") {
+  const std::vector<std::uint8_t> text = {'n', 'o', 't', ' ', 'a', 'n', ' ', 'i', 'm', 'a', 'g', 'e', '\n'};
+  std::string error;
+  std::thread([&] { error = error_of([&] { (void)decode_image(text, 3, "bad.jpg"); }); }).join();
+  CHECK(contains(error, "bad.jpg: no readable JPEG, PNG or BMP header ("));
+}
+
 TEST_CASE("several threads decode at once, each with its own error") {
   const auto good = encode_jpeg(pattern(30, 30, 3).view());
   const auto bad = std::vector<std::uint8_t>(good.begin(), good.begin() + 300);

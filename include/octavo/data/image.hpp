@@ -16,6 +16,7 @@
 #include <system_error>
 #include <vector>
 
+#include "jpeg_tables.hpp"
 #include "stb_decode.hpp"
 #include "stb_encode.hpp"
 #include "view.hpp"
@@ -116,6 +117,7 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, int channels, con
           " channels; expected 0, 1 or 3");
   require(!bytes.empty(), name, ": is empty");
   require(bytes.size() <= static_cast<std::size_t>(INT_MAX), name, ": has more than 2 GiB");
+  require(detail::jpeg_tables_fit(bytes), name, ": cannot be decoded (a code table with more than 256 codes)");
   int width = 0;
   int height = 0;
   int found = 0;
