@@ -244,6 +244,7 @@ class Run : public Command {
       std::vector<float> image(static_cast<std::size_t>(to.shape().size()));
       for (std::int64_t i = 0; i < images.size(); ++i) {
         images.load(i, image);
+        arrange(model.input().shape, image);
         show(model, images.name(i), image);
       }
     }

@@ -24,11 +24,13 @@ struct ModelFile {
   std::string format;
   std::optional<oc::nn::Graph> graph;
   std::optional<oc::runtime::Program> program;
+  std::string no_graph = {};  // why a float model is no graph
 
   [[nodiscard]] oc::runtime::Program as_program() const { return program ? *program : oc::export_float(*graph); }
   [[nodiscard]] oc::nn::Graph& float_graph() {
     oc::require(graph.has_value(), "'", path, "' (", format,
-                ") holds a finished model, not a float network that could be quantized");
+                no_graph.empty() ? ") holds a finished model, not a float network that could be quantized"
+                                 : ") holds a float network that cannot be quantized: " + no_graph);
     return *graph;
   }
 };
@@ -59,8 +61,20 @@ inline ModelFile open_random() {
           std::nullopt};
 }
 
+inline bool is_float(const oc::runtime::Program& program) {
+  return std::all_of(program.tensors.begin(), program.tensors.end(),
+                     [](const oc::runtime::TensorInfo& tensor) { return tensor.dtype == oc::runtime::DType::f32; });
+}
+
 inline ModelFile open_tflite(const std::string& path) {
-  return {path, "TensorFlow Lite model", std::nullopt, oc::load_tflite_program(path)};
+  ModelFile file{path, "TensorFlow Lite model", std::nullopt, oc::load_tflite_program(path)};
+  if (!is_float(*file.program)) return file;
+  try {
+    file.graph = oc::to_graph(*file.program);
+  } catch (const oc::Error& error) {
+    file.no_graph = error.what();
+  }
+  return file;
 }
 
 #if __has_include(<protozero/pbf_reader.hpp>)
@@ -68,8 +82,10 @@ inline ModelFile open_tflite(const std::string& path) {
 inline ModelFile open_onnx(const std::string& path) {
   try {
     return {path, "ONNX model", oc::load_onnx_graph(path), std::nullopt};
-  } catch (const oc::Error&) {
-    return {path, "ONNX model", std::nullopt, oc::load_onnx(path)};
+  } catch (const oc::Error& error) {
+    ModelFile file{path, "ONNX model", std::nullopt, oc::load_onnx(path)};
+    if (is_float(*file.program)) file.no_graph = error.what();
+    return file;
   }
 }
 #endif

@@ -59,10 +59,23 @@ inline oc::PixelRange pixel_range(const std::string& name) {
   return ranges.at(name);
 }
 
-// `input`: 1, height, width, channels.
-inline oc::Preprocessing preprocessing_for(const oc::Shape& input, const PixelOptions& options) {
-  oc::require(input.rank() == 4, "the model's input is ", input.to_string(),
-              ", not an image (1, height, width, channels)");
+// 1, channels, height, width: as other frameworks' converters may leave it.
+inline bool channels_first(const oc::Shape& input) {
+  return input.rank() == 4 && input[3] != 1 && input[3] != 3 && (input[1] == 1 || input[1] == 3);
+}
+// The values of an image as the model wants them.
+inline void arrange(const oc::Shape& input, std::vector<float>& image) {
+  if (!channels_first(input) || input[1] == 1) return;
+  const std::vector<float> pixels = image;
+  const auto channels = static_cast<std::size_t>(input[1]), count = pixels.size() / channels;
+  for (std::size_t i = 0; i < pixels.size(); ++i) image[i % channels * count + i / channels] = pixels[i];
+}
+
+// `found`: 1, height, width, channels, or channels first.
+inline oc::Preprocessing preprocessing_for(const oc::Shape& found, const PixelOptions& options) {
+  const oc::Shape input = channels_first(found) ? oc::Shape{1, found[2], found[3], found[1]} : found;
+  oc::require(input.rank() == 4 && (input[3] == 1 || input[3] == 3), "the model's input is ", found.to_string(),
+              ", not an image (1, height, width and 1 or 3 channels)");
   oc::Preprocessing to;
   to.height = static_cast<int>(input[1]), to.width = static_cast<int>(input[2]),
   to.channels = static_cast<int>(input[3]);

@@ -87,6 +87,8 @@ class Quantize : public Command {
     }
     oc::require(!photos_.empty(), "--calibration: a folder of photos is needed (or --dynamic-range)");
     const oc::Shape& input = graph.input_shape();
+    oc::require(!channels_first(input), "the model's input is ", input.to_string(),
+                ", channels first; photos calibrate only networks of (1, height, width, channels)");
     const oc::Preprocessing to = preprocessing_for(input, pixels_);
     saving.preprocessing = oc::to_text(to);
     const std::vector<std::filesystem::path> files = photo_files(photos_);

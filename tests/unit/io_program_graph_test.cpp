@@ -79,6 +79,34 @@ TEST_CASE("program graph: layers, shared values, explicit padding") {
   check(net.finish(), -1.0F, 1.0F);
 }
 
+TEST_CASE("program graph: constants are layers that do not learn, a gate may stand on either side") {
+  ProgramBuilder b("constants");
+  const int x = b.add_input("x", {1, 2, 2, 3});
+  const std::vector<float> half{0.5F}, each{1.0F, -2.0F, 3.0F}, row{1.0F, 2.0F};
+  int y = b.add_op({.kind = OpKind::mul, .name = "scaled"}, {x, b.add_floats("half", {1}, half)}, {1, 2, 2, 3});
+  y = b.add_op({.kind = OpKind::sub, .name = "less"}, {y, b.add_floats("each", {1, 1, 1, 3}, each)}, {1, 2, 2, 3});
+  y = b.add_op({.kind = OpKind::sub, .name = "turned"}, {b.add_floats("one", {3}, each), y}, {1, 2, 2, 3});
+  Op sum{.kind = OpKind::add, .name = "sum"};
+  sum.clamp_low = 0.0F, sum.clamp_high = 6.0F;
+  y = b.add_op(sum, {y, b.add_floats("more", {1}, half)}, {1, 2, 2, 3});
+  y = b.add_op({.kind = OpKind::hard_swish, .name = "swish"}, {y}, {1, 2, 2, 3});
+  const int gate = b.add_op({.kind = OpKind::global_average_pool, .name = "gate"}, {y}, {1, 1, 1, 3});
+  y = b.add_op({.kind = OpKind::mul, .name = "gated"}, {gate, y}, {1, 2, 2, 3});
+  y = b.add_op({.kind = OpKind::reshape, .name = "rows"}, {y}, {1, 6, 2});
+  b.add_output(b.add_op({.kind = OpKind::add, .name = "last"}, {y, b.add_floats("row", {2}, row)}, {1, 6, 2}));
+  const Program program = std::move(b).build();
+  std::vector<float> in, expected(12);
+  for (int i = 0; i < 12; ++i) in.push_back(static_cast<float>(i % 5) - 1.5F);
+  Model(program).run(in, expected);
+  nn::Graph graph = to_graph(program);
+  CHECK(graph.node(graph.find("less")).frozen);
+  Tensor image = make_tensor({1, 2, 2, 3});
+  std::copy(in.begin(), in.end(), image.begin());
+  nn::Executor executor(graph, 1);
+  const Tensor& found = executor.forward(image);
+  for (std::size_t i = 0; i < 12; ++i) CHECK(found.data()[i] == doctest::Approx(expected[i]).epsilon(1e-6));
+}
+
 TEST_CASE("program graph: what no layer can do") {
   const auto refusal = [](const Program& program) {
     try {
@@ -92,7 +120,8 @@ TEST_CASE("program graph: what no layer can do") {
   const int x = b.add_input("x", {1, 2, 2, 3});
   const int y = b.add_op({.kind = OpKind::clamp, .name = "y", .clamp_low = 0.0F}, {x}, {1, 2, 2, 3});
   b.add_output(b.add_op({.kind = OpKind::sub, .name = "z"}, {x, y}, {1, 2, 2, 3}));
-  CHECK(refusal(std::move(b).build()) == "'sub' as a graph: sub 'z': there is no layer for it");
+  CHECK(refusal(std::move(b).build()) ==
+        "'sub' as a graph: sub 'z': there is no layer for the difference of two computed values");
   ProgramBuilder c("int8");
   const int q = c.add_input("q", {1, 2}, DType::i8, per_tensor(1.0F, 0));
   c.add_output(c.add_op({.kind = OpKind::clamp, .name = "r", .clamp_low = 0.0F}, {q}, {1, 2}, per_tensor(1.0F, 0)));

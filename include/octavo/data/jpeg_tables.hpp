@@ -22,7 +22,7 @@ namespace detail {
     const std::uint8_t marker = bytes[at + 1];
     const bool alone = marker == 0x00 || marker == 0xFF || marker == 0x01 || (marker >= 0xD0 && marker <= 0xD9);
     if (bytes[at] != 0xFF || alone) {  // compressed data, or a marker without a segment
-      at += bytes[at] == 0xFF && marker != 0xFF ? 2 : 1;
+      at += bytes[at] == 0xFF && marker != 0xFF ? std::size_t{2} : std::size_t{1};
       continue;
     }
     if (at + 4 > bytes.size()) return true;

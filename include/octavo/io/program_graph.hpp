@@ -116,9 +116,12 @@ class GraphOfProgram {
       case OpKind::global_average_pool:
         return put(op, nn::GlobalAveragePooling2D(), {input(op)});
       case OpKind::add:
-        return put(op, nn::Add(), {input(op, 0), input(op, 1)});
+        return has_constant(op) ? affine(op) : put(op, nn::Add(), {input(op, 0), input(op, 1)});
       case OpKind::mul:
-        return put(op, nn::Multiply(), {input(op, 0), input(op, 1)});
+        return has_constant(op) ? affine(op) : product(op);
+      case OpKind::sub:
+        require(has_constant(op), "there is no layer for the difference of two computed values");
+        return affine(op);
       case OpKind::concat: {
         std::vector<int> inputs;
         for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs.push_back(input(op, i));
@@ -144,6 +147,40 @@ class GraphOfProgram {
       default:
         fail("there is no layer for it");
     }
+  }
+
+  [[nodiscard]] bool has_constant(const Op& op) const {
+    return input_of(p_, op, 0).constant() || input_of(p_, op, 1).constant();
+  }
+  // The factor a channel is the second one.
+  int product(const Op& op) {
+    const bool turned = input_of(p_, op, 0).shape.size() < input_of(p_, op, 1).shape.size();
+    return put(op, nn::Multiply(), {input(op, turned ? 1 : 0), input(op, turned ? 0 : 1)});
+  }
+  // A sum, difference or product with one number, or one a channel: a depthwise 1x1 convolution that does not learn.
+  int affine(const Op& op) {
+    const std::size_t other = input_of(p_, op, 0).constant() ? 0 : 1;
+    const Shape in = input_of(p_, op, 1 - other).shape;
+    const std::span<const float> numbers = runtime::constant_values<float>(input_of(p_, op, other));
+    const auto channels = static_cast<std::size_t>(in.back());
+    const Shape& shape = input_of(p_, op, other).shape;
+    require(output_of(p_, op).shape == in &&
+                (numbers.size() == 1 || (numbers.size() == channels && shape.back() == in.back())),
+            "the constant '", input_of(p_, op, other).name, "', ", shape.to_string(),
+            ", is neither one number nor one a channel");
+    int from = input(op, 1 - other);
+    if (in.rank() != 4)
+      from = graph_.add(op.name + "_pixels", nn::Reshape({in.size() / in.back(), 1, in.back()}), {from});
+    const int node = put(op, nn::DepthwiseConv2D({.kernel = {1, 1}}), {from});
+    auto& made = graph_.layer<nn::DepthwiseConv2D>(op.name);
+    for (std::size_t c = 0; c < channels; ++c) {
+      const float number = numbers[numbers.size() == 1 ? 0 : c];
+      const bool product = op.kind == OpKind::mul;
+      made.kernel().value.data()[c] = product ? number : op.kind == OpKind::sub && other == 0 ? -1.0F : 1.0F;
+      made.bias()->value.data()[c] = product ? 0.0F : op.kind == OpKind::sub && other == 1 ? -number : number;
+    }
+    graph_.node(node).frozen = true;
+    return node;
   }
 
   // Rows and columns below and to the right follow from the output's size.
@@ -198,7 +235,8 @@ class GraphOfProgram {
 
 // The graph that computes what a float program does: trainable kernels and biases, each operator a layer of its name,
 // fused activations as layers of their own ("..._activation"). Throws Error naming an operator that has no layer
-// (SUB, MEAN over other axes than rows and columns, constant operands), or that computes with integers.
+// (MEAN over other axes than rows and columns, constants with more than one number a channel), or that computes with
+// integers.
 template <class Lazy = void>
 [[nodiscard]] nn::Graph to_graph(const runtime::Program& program) {
   try {
