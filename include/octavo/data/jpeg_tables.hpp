@@ -28,9 +28,9 @@ namespace detail {
     if (at + 4 > bytes.size()) return true;
     const std::size_t end = at + 2 + bytes[at + 2] * std::size_t{256} + bytes[at + 3];
     std::size_t table = at + 4;
-    while (marker == 0xC4 && table + 17 <= bytes.size() && table < end) {
+    while (marker == 0xC4 && table < bytes.size() && table < end) {
       std::size_t codes = 0;
-      for (std::size_t i = 1; i <= 16; ++i) codes += bytes[table + i];
+      for (std::size_t i = table + 1; i <= table + 16 && i < bytes.size(); ++i) codes += bytes[i];  // behind the end: 0
       if (codes > 256) return false;
       table += 17 + codes;
     }
