@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -354,5 +355,29 @@ TEST_CASE("hard swish and a gate with one factor a channel, as a float program")
     for (std::size_t p = 0; p < 16; ++p)
       CHECK(y[p * 3 + c] ==
             doctest::Approx(swish(p * 3 + c) * std::min(std::max(0.3F * mean + 0.5F, 0.0F), 1.0F)).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("hard swish and hard sigmoid between codes are integer operators, rounded once") {
+  ModelWriter m;
+  m.input("x", {-1, 40}).constant("s", {}, Floats{0.2F}).constant("z", {}, std::vector<std::int8_t>{-7});
+  m.constant("sh", {}, Floats{0.03F}).constant("zh", {}, std::vector<std::int8_t>{-100});
+  m.constant("sg", {}, Floats{1.0F / 255}).constant("zg", {}, std::vector<std::int8_t>{-128});
+  m.node("QuantizeLinear", {"x", "s", "z"}, {"q"}).node("DequantizeLinear", {"q", "s", "z"}, {"r"});
+  m.node("HardSwish", {"r"}, {"h"}).node("QuantizeLinear", {"h", "sh", "zh"}, {"hq"});
+  m.node("DequantizeLinear", {"hq", "sh", "zh"}, {"hr"});
+  m.node("HardSigmoid", {"hr"}, {"g"}, {attribute("alpha", 0.21F)}).node("QuantizeLinear", {"g", "sg", "zg"}, {"gq"});
+  m.node("DequantizeLinear", {"gq", "sg", "zg"}, {"y"}).output("y");
+  const runtime::Program program = parse(m);
+  CHECK(count(program, runtime::OpKind::dequantize) == 1);
+  CHECK(count(program, runtime::OpKind::hard_swish) == 1);
+  CHECK(program.ops.size() == 5);  // quantize, hard swish, sum, product, dequantize
+  Floats input;
+  for (int i = 0; i < 40; ++i) input.push_back(0.2F * static_cast<float>(i - 20));
+  const Floats y = run_floats(program, input, 40);
+  for (std::size_t i = 0; i < 40; ++i) {
+    const float x = input[i], swish = x * std::min(std::max(x / 6 + 0.5F, 0.0F), 1.0F);
+    const float code = std::clamp(std::round(swish / 0.03F) - 100.0F, -128.0F, 127.0F), real = 0.03F * (code + 100.0F);
+    CHECK(std::abs(y[i] - std::min(std::max(0.21F * real + 0.5F, 0.0F), 1.0F)) <= 0.51F / 255);
   }
 }
