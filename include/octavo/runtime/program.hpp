@@ -60,8 +60,8 @@ struct TensorInfo {
 // output axis i is input axis op.axes[i]; axis 0, the batch, stays.
 // Weights: conv2d OHWI, depthwise 1HWC, dense [out][in]. i8/i4 weights with i8 activations compute in integers; with
 // f32 activations they are dynamic range: the input is quantized per image at run time. clamp: relu, relu6 and the
-// like, where it could not be fused. hard_swish: x * clamp(x + 3, 0, 6) / 6. requantize: i8/u8 -> i8/u8 with other parameters.
-// New kinds come last: kLastOpKind follows.
+// like, where it could not be fused. hard_swish: x * clamp(x + 3, 0, 6) / 6. requantize: i8/u8 -> i8/u8 with other
+// parameters. New kinds come last: kLastOpKind follows.
 enum class OpKind : std::uint8_t {
   quantize,
   dequantize,
