@@ -186,6 +186,8 @@ TEST_CASE("tflite: tensors without a batch, float16 constants, 8-bit constants t
   CHECK(found == std::vector<float>{2, 0, 0, 6, 5, 0});
 }
 
+namespace {
+
 // What Keras' layers become when the batch is open: shapes are computed by operators.
 struct OpenShapes : File {
   int open(const std::string& name, std::vector<std::int64_t> shape, std::vector<std::int32_t> signature) {
@@ -212,6 +214,8 @@ struct OpenShapes : File {
     return packed;
   }
 };
+
+}  // namespace
 
 TEST_CASE("tflite: shapes that operators compute are constants, and open ones are found") {
   OpenShapes f;
