@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,9 +73,17 @@ class LayerRun {
 
   void run() const { step_.kernel->run(context_); }
   [[nodiscard]] const Step& step() const { return step_; }
+  [[nodiscard]] const Program& program() const { return prepared_->program; }
+  // The values of the step's first input and of its output: float32, or codes in u8 terms.
+  [[nodiscard]] std::span<const std::byte> input() const { return bytes(step_.op.inputs[0]); }
+  [[nodiscard]] std::span<const std::byte> output() const { return bytes(step_.op.outputs[0]); }
 
  private:
   [[nodiscard]] const TensorInfo& tensor(int id) const { return tensor_at(prepared_->program, id); }
+  [[nodiscard]] std::span<const std::byte> bytes(int id) const {
+    return {places_[static_cast<std::size_t>(id)],
+            static_cast<std::size_t>(data_bytes(tensor(id).dtype, tensor(id).shape))};
+  }
   AlignedVector<std::byte>& place(int id) {
     buffers_.push_back(std::make_unique<AlignedVector<std::byte>>(
         static_cast<std::size_t>(data_bytes(tensor(id).dtype, tensor(id).shape))));
