@@ -79,6 +79,7 @@ struct Depthwise<Isa::neon> : Depthwise<Isa::scalar> {
     int32x4_t acc[Count][4];
 #pragma GCC unroll 4
     for (unsigned p = 0; p < Count; ++p)
+#pragma GCC unroll 4
       for (unsigned v = 0; v < 4; ++v) acc[p][v] = vld1q_s32(call.start + c + 4 * v);
     for (std::int64_t t = 0; t < taps; ++t) {
       const int8x16_t weights = weights_of(t);

@@ -51,6 +51,7 @@ OCTAVO_INLINE void finish_row_neon(const Sink& sink, const int32x4_t* acc, std::
     return;
   }
   std::int32_t sums[kLanes];
+#pragma GCC unroll 4
   for (unsigned v = 0; v < 4; ++v) vst1q_s32(sums + 4 * v, acc[v]);
   Finish<Isa::scalar>::run(sink, sums, kLanes, 1, channel, count < kLanes ? count : kLanes, out, 0);
 }

@@ -25,10 +25,12 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
   OCTAVO_DETAIL_TARGET static void panel(const GemmCall& call, std::int64_t r, std::int64_t end, std::int64_t c) {
     int32x4_t start[4];
     const std::int8_t* w = call.weights + c * call.segments * call.quads * 4;
+#pragma GCC unroll 4
     for (unsigned v = 0; v < 4; ++v) {
-      start[v] = vld1q_s32(call.start + c + 4 * v);
+      int32x4_t sum = vdupq_n_s32(0);
       for (std::int64_t q = 0; q < call.segments * call.quads; ++q)
-        start[v] = vaddq_s32(start[v], vshlq_n_s32(vpaddlq_s16(vpaddlq_s8(vld1q_s8(w + q * 64 + 16 * v))), 7));
+        sum = vpadalq_s16(sum, vpaddlq_s8(vld1q_s8(w + q * 64 + 16 * v)));
+      start[v] = vaddq_s32(vld1q_s32(call.start + c + 4 * v), vshlq_n_s32(sum, 7));
     }
     for (; r + Dot::kTileRows <= end; r += Dot::kTileRows) tile<Dot::kTileRows>(call, r, c, w, start);
     for (; r < end; ++r) tile<1>(call, r, c, w, start);
@@ -40,12 +42,15 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
     Dot::Sums sums[Rows][4];
 #pragma GCC unroll 4
     for (unsigned i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
       for (unsigned v = 0; v < 4; ++v) sums[i][v] = Dot::zero();
     const std::int64_t stride = call.row_stride;
-    for (std::int64_t s = 0; s < call.segments; ++s) {
+    const std::int64_t segments = call.segments;  // locals: what quad() says of memory would have them read again
+    const std::int64_t quads = call.quads;
+    for (std::int64_t s = 0; s < segments; ++s) {
       const std::uint8_t* a = call.segment[s] + r * stride;
       std::int64_t q = 0;
-      for (; q + 4 <= call.quads; q += 4, a += 16) {
+      for (; q + 4 <= quads; q += 4, a += 16) {
         uint8x16_t codes[Rows];
 #pragma GCC unroll 4
         for (unsigned i = 0; i < Rows; ++i) codes[i] = veorq_u8(vld1q_u8(a + i * stride), vdupq_n_u8(kSignFlip));
@@ -54,7 +59,7 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
         quad<2>(sums, codes, w);
         quad<3>(sums, codes, w);
       }
-      for (; q < call.quads; ++q, a += 4) {
+      for (; q < quads; ++q, a += 4) {
         uint8x16_t codes[Rows];
 #pragma GCC unroll 4
         for (unsigned i = 0; i < Rows; ++i) {
@@ -69,6 +74,7 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
 #pragma GCC unroll 4
     for (unsigned i = 0; i < Rows; ++i) {
       int32x4_t acc[4];
+#pragma GCC unroll 4
       for (unsigned v = 0; v < 4; ++v) acc[v] = vaddq_s32(Dot::total(sums[i][v]), start[v]);
       finish_row_neon(call.sink, acc, c, call.channel_end - c,
                       static_cast<std::byte*>(call.out) + ((r + i) * call.out_stride + c) * size);
@@ -79,6 +85,7 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
   template <int Quad, unsigned Rows>
   OCTAVO_DETAIL_TARGET static OCTAVO_INLINE void quad(Dot::Sums (&sums)[Rows][4], const uint8x16_t (&codes)[Rows],
                                                       const std::int8_t*& w) {
+    __asm__ volatile("" ::: "memory");  // else g++ loads the weights of all quads first, and runs out of registers
 #pragma GCC unroll 4
     for (unsigned v = 0; v < 4; ++v, w += 16) {
       const int8x16_t weights = vld1q_s8(w);

@@ -57,10 +57,12 @@ struct Gemm<Isa::neon_i8mm> {
     const std::int64_t stride = call.row_stride;
     const std::int64_t second = rows > 1 ? stride : 0;
     const std::int8_t* w = call.weights + c * call.segments * call.quads * 4;
-    for (std::int64_t s = 0; s < call.segments; ++s) {
+    const std::int64_t segments = call.segments;  // locals: what multiply() says of memory would have them read again
+    const std::int64_t quads = call.quads;
+    for (std::int64_t s = 0; s < segments; ++s) {
       const std::uint8_t* a = call.segment[s] + r * stride;
       std::int64_t q = 0;
-      for (; q + 2 <= call.quads; q += 2, a += 8, w += 128) {
+      for (; q + 2 <= quads; q += 2, a += 8, w += 128) {
         uint8x16_t codes[Pairs];
 #pragma GCC unroll 3
         for (unsigned i = 0; i < Pairs; ++i)
@@ -72,7 +74,7 @@ struct Gemm<Isa::neon_i8mm> {
           multiply(acc, v, codes, near, far);
         }
       }
-      if (q < call.quads) {  // four depths are left, the other four count as 0
+      if (q < quads) {  // four depths are left, the other four count as 0
         uint8x16_t codes[Pairs];
 #pragma GCC unroll 3
         for (unsigned i = 0; i < Pairs; ++i)
@@ -84,15 +86,19 @@ struct Gemm<Isa::neon_i8mm> {
       }
     }
     const std::int64_t size = call.sink.kind == Sink::Kind::real ? sizeof(float) : 1;
-    for (unsigned i = 0; i < 2 * Pairs && i < rows; ++i) {
-      int32x4_t row[4];
+    std::byte* out = static_cast<std::byte*>(call.out) + (r * call.out_stride + c) * size;
+#pragma GCC unroll 3
+    for (unsigned i = 0; i < Pairs; ++i, out += 2 * call.out_stride * size) {
+      int32x4_t upper[4], lower[4];
+#pragma GCC unroll 4
       for (unsigned v = 0; v < 4; ++v) {
-        const int64x2_t left = vreinterpretq_s64_s32(acc[i / 2][2 * v]);
-        const int64x2_t right = vreinterpretq_s64_s32(acc[i / 2][2 * v + 1]);
-        row[v] = vreinterpretq_s32_s64(i % 2 == 0 ? vzip1q_s64(left, right) : vzip2q_s64(left, right));
+        const int64x2_t left = vreinterpretq_s64_s32(acc[i][2 * v]);
+        const int64x2_t right = vreinterpretq_s64_s32(acc[i][2 * v + 1]);
+        upper[v] = vreinterpretq_s32_s64(vzip1q_s64(left, right));
+        lower[v] = vreinterpretq_s32_s64(vzip2q_s64(left, right));
       }
-      finish_row_neon(call.sink, row, c, call.channel_end - c,
-                      static_cast<std::byte*>(call.out) + ((r + i) * call.out_stride + c) * size);
+      finish_row_neon(call.sink, upper, c, call.channel_end - c, out);
+      if (rows > 1) finish_row_neon(call.sink, lower, c, call.channel_end - c, out + call.out_stride * size);
     }
   }
 
@@ -101,6 +107,7 @@ struct Gemm<Isa::neon_i8mm> {
   OCTAVO_TARGET_NEON_I8MM static OCTAVO_INLINE void multiply(int32x4_t (&acc)[Pairs][8], unsigned v,
                                                              const uint8x16_t (&codes)[Pairs], int32x4_t near,
                                                              int32x4_t far) {
+    __asm__ volatile("" ::: "memory");  // keeps loads of later weights behind, for want of registers
     const int8x16_t first = vreinterpretq_s8_s32(vzip1q_s32(near, far));
     const int8x16_t last = vreinterpretq_s8_s32(vzip2q_s32(near, far));
 #pragma GCC unroll 3
