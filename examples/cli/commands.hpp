@@ -75,6 +75,7 @@ class Info : public Command {
     command.add_flag("--short", short_, "no table of operators");
   }
   void run() override {
+    const std::int64_t before = report::resident_memory().now;
     const ModelFile file = open_model(model_);
     const oc::runtime::Program program = file.as_program();
     const oc::runtime::Model model(program);
@@ -85,7 +86,8 @@ class Info : public Command {
       std::cout << "output " << tensor_text(oc::runtime::tensor_at(program, id)) << '\n';
     std::cout << "rounding " << oc::name_of(program.rounding) << ", " << program.labels.size()
               << " labels, kernels for " << oc::name_of(oc::active_isa()) << '\n'
-              << model.info().to_text();
+              << model.info().to_text() << "peak resident memory " << report::bytes_text(report::resident_memory().most)
+              << ", " << report::bytes_text(before) << " of it before the model was opened\n";
     if (!short_) std::cout << '\n' << operators(model).text();
   }
 

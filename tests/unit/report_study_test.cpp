@@ -153,6 +153,17 @@ TEST_CASE("write_report makes the folder and three files") {
   std::filesystem::remove_all(folder);
 }
 
+TEST_CASE("resident memory grows with what is written to") {
+  const ResidentMemory before = resident_memory();
+  if (before.now == 0) return;  // a system without /proc
+  CHECK(before.most >= before.now);
+  std::vector<char> bytes(std::size_t{64} << 20, 'x');
+  const ResidentMemory after = resident_memory();
+  CHECK(after.now >= before.now + (std::int64_t{60} << 20));
+  CHECK(after.most >= after.now);
+  CHECK(bytes.back() == 'x');
+}
+
 TEST_CASE("the machine is named") {
   const Machine machine = detect_machine();
   CHECK(machine.threads >= 1);

@@ -252,13 +252,14 @@ TEST_CASE("model: int4 weights compute as the same codes in int8") {
   w4.dtype = DType::i4;
   w4.quantization.bits = 4, w4.quantization.qmin = -8, w4.quantization.qmax = 7;
   const std::size_t row = w8.data.size() / 6;  // 27: each row ends in half a byte
-  w4.data.clear();
+  std::vector<std::uint8_t> nibbles;
   for (std::size_t r = 0; r < 6; ++r)
     for (std::size_t i = 0; i < row; i += 2) {
       const int low = w8.data[r * row + i] & 15;
       const int high = i + 1 < row ? w8.data[r * row + i + 1] & 15 : 0;
-      w4.data.push_back(static_cast<std::uint8_t>(low | high << 4));
+      nibbles.push_back(static_cast<std::uint8_t>(low | high << 4));
     }
+  w4.data.assign(nibbles.begin(), nibbles.end());
   Rng rng(8);
   const std::vector<std::int8_t> input = random_codes(75, rng, -128, 127);
   std::vector<std::int8_t> a(150);

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "octavo/core/rng.hpp"
+#include "octavo/kernels/elementwise_stage.hpp"
+#include "octavo/kernels/pool_stage.hpp"
 #include "octavo/runtime/model.hpp"
 #include "octavo/runtime/program_builder.hpp"
 

@@ -44,7 +44,7 @@ class ProgramWriter {
     require(static_cast<std::int64_t>(data.size()) == shape.size(), "tensor '", name, "': ", data.size(),
             " values do not fill ", shape.to_string());
     const int id = activation(std::move(name), dtype, shape, std::move(quantization));
-    AlignedVector<std::uint8_t>& bytes = program.tensors.back().data;
+    runtime::ConstantBytes& bytes = program.tensors.back().data;
     bytes.resize(data.size_bytes());
     std::memcpy(bytes.data(), data.data(), data.size_bytes());
     return id;

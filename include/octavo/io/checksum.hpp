@@ -104,6 +104,7 @@ __attribute__((target("sse4.1,sha"))) inline void sha256_x86(std::uint32_t* stat
     const __m128i abef_before = abef;
     const __m128i cdgh_before = cdgh;
     __m128i w[4];
+#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) {
       if (i < 4) {
         w[i] = _mm_shuffle_epi8(load(bytes + 16 * i), big_endian);

@@ -87,15 +87,26 @@ class Descriptor {
   int value_;
 };
 
-template <class Container>
-Container read_whole(const std::string& path, std::size_t max_bytes) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.value() < 0) fail_errno("cannot open", path);
+inline Descriptor open_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail_errno("cannot open", path);
+  return Descriptor(file);
+}
+
+// The size of a regular file of at most `max_bytes`.
+inline std::size_t checked_size(const Descriptor& file, const std::string& path, std::size_t max_bytes) {
   struct stat status {};
   if (::fstat(file.value(), &status) != 0) fail_errno("cannot examine", path);
   require(S_ISREG(status.st_mode), "cannot read '", path, "': not a regular file");
   const auto size = static_cast<std::size_t>(status.st_size);
   require(size <= max_bytes, "'", path, "' has ", size, " bytes, more than the limit of ", max_bytes);
+  return size;
+}
+
+template <class Container>
+Container read_whole(const std::string& path, std::size_t max_bytes) {
+  const Descriptor file = open_file(path);
+  const std::size_t size = checked_size(file, path, max_bytes);
   Container content;
   content.resize(size);
   for (std::size_t done = 0; done < size;) {

@@ -152,7 +152,14 @@ template <class Lazy>
 std::string JsonReader<Lazy>::read_string() {
   std::string text;
   accept('"');
-  while (!accept('"')) {
+  while (true) {
+    std::size_t plain = at_;  // most text is plain ASCII: copied at once
+    while (plain < text_.size() && text_[plain] >= 0x20 && text_[plain] < 0x7F && text_[plain] != '"' &&
+           text_[plain] != '\\')
+      ++plain;
+    text.append(text_, at_, plain - at_);
+    at_ = plain;
+    if (accept('"')) break;
     check(at_ < text_.size(), "the string does not end");
     if (!accept('\\')) {
       read_utf8(text);

@@ -25,7 +25,10 @@ struct SaveOptions {
 
 struct LoadOptions {
   bool checksum = true;  // compare the weights file's SHA-256
-  bool verify = false;   // run the self-test: an Error when the outputs differ
+  // Map the weights file into memory instead of reading it. While the model or a copy of its program lives, the file
+  // may be replaced (as save() does) or removed, but not written to in place: see mapped_file.hpp.
+  bool map = true;
+  bool verify = false;  // run the self-test: an Error when the outputs differ
   runtime::ModelOptions model = {};
 };
 

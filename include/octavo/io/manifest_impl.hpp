@@ -2,9 +2,14 @@
 #ifndef OCTAVO_IO_MANIFEST_IMPL_HPP_
 #define OCTAVO_IO_MANIFEST_IMPL_HPP_
 
+#include <algorithm>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <span>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,6 +19,7 @@
 #include "manifest.hpp"
 #include "manifest_read.hpp"
 #include "manifest_write.hpp"
+#include "mapped_file.hpp"
 #include "self_test.hpp"
 
 namespace octavo {
@@ -136,31 +142,97 @@ Json read_manifest(const std::string& folder) {
 }
 
 template <class Lazy = void>
-SafeTensors read_weights(const std::string& folder, const Json& manifest, bool checksum) {
+SafeTensors read_weights(const std::string& folder, const Json& manifest, bool map) {
   const Json& entry = manifest.at("weights");
   const std::string& file = entry.at("file").string();
   require(!file.empty() && file.find('/') == std::string::npos && file != "..", "weights: '", file,
           "' is no file name in the folder");
   const std::string path = folder + "/" + file;
-  Bytes bytes = read_file(path);
-  require(static_cast<std::int64_t>(bytes.size()) == entry.at("bytes").integer(), "'", path, "': expected ",
-          entry.at("bytes").integer(), " bytes, found ", bytes.size());
-  if (checksum) {
-    const std::string found = sha256_hex(bytes);
-    require(found == entry.at("sha256").string(), "'", path, "': expected SHA-256 ", entry.at("sha256").string(),
-            ", found ", found);
-  }
-  return {std::move(bytes), path};
+  auto content = std::make_shared<const FileBytes>(path, kMaxFileBytes, map);
+  require(static_cast<std::int64_t>(content->bytes().size()) == entry.at("bytes").integer(), "'", path, "': expected ",
+          entry.at("bytes").integer(), " bytes, found ", content->bytes().size());
+  return {std::move(content), path};
 }
 
 template <class Lazy = void>
-ModelFiles read_model_files(const std::string& folder, bool checksum) {
+ModelFiles read_model_files(const std::string& folder, bool map) {
   Json manifest = read_manifest(folder);
   try {
-    SafeTensors weights = read_weights(folder, manifest, checksum);
+    SafeTensors weights = read_weights(folder, manifest, map);
     return {std::move(manifest), std::move(weights)};
   } catch (const Error& error) {
     fail("'", folder, "/", kManifestFile, "': ", error.what());
+  }
+}
+
+// Compares the weights file's SHA-256 with the manifest's: in a thread of its own, while the model is prepared; or at
+// once, where only one thread may be used.
+class ChecksumCheck {
+ public:
+  ChecksumCheck(const std::string& folder, const ModelFiles& files, bool aside)
+      : folder_(folder), files_(files), expected_(files.manifest.at("weights").at("sha256").string()) {
+    try {
+      if (aside) thread_ = std::thread([this] { compute(); });
+    } catch (const std::system_error&) {  // no thread to be had
+    }
+    if (!thread_.joinable()) {
+      compute();
+      finish();
+    }
+  }
+  ~ChecksumCheck() { wait(); }
+  ChecksumCheck(const ChecksumCheck&) = delete;
+  ChecksumCheck& operator=(const ChecksumCheck&) = delete;
+
+  // Throws when they differ.
+  void finish() {
+    wait();
+    if (error_) std::rethrow_exception(error_);
+    require(found_ == expected_, "'", folder_, "/", kManifestFile, "': '", folder_, "/",
+            files_.manifest.at("weights").at("file").string(), "': expected SHA-256 ", expected_, ", found ", found_);
+  }
+
+ private:
+  void wait() {
+    if (thread_.joinable()) thread_.join();
+  }
+  // Pages of a mapping are given back as soon as they are summed, so that the file does not lie in memory twice.
+  void compute() noexcept {
+    constexpr std::size_t piece = std::size_t{1} << 19;
+    try {
+      const FileBytes& file = *files_.weights.file();
+      Sha256 digest;
+      for (std::size_t at = 0; at < file.bytes().size(); at += piece) {
+        const auto bytes = file.bytes().subspan(at, std::min(piece, file.bytes().size() - at));
+        digest.update(bytes);
+        file.forget(bytes);
+      }
+      found_ = digest.hex();
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+
+  std::string folder_;
+  const ModelFiles& files_;
+  std::string expected_;
+  std::string found_;
+  std::exception_ptr error_;
+  std::thread thread_;
+};
+
+// make() while the checksum is computed. A wrong checksum goes before what damaged bytes make of make().
+template <class Make>
+auto make_checked(const std::string& folder, const ModelFiles& files, const LoadOptions& options, Make make) {
+  if (!options.checksum) return make();
+  ChecksumCheck check(folder, files, options.model.threads != 1 && default_threads() > 1);
+  try {
+    auto made = make();
+    check.finish();
+    return made;
+  } catch (const Error&) {
+    check.finish();
+    throw;
   }
 }
 
@@ -212,13 +284,16 @@ void save(runtime::Program program, const std::string& folder, const SaveOptions
 
 template <class Lazy>
 runtime::Program load_program(const std::string& folder, const LoadOptions& options) {
-  return detail::read_program(folder, detail::read_model_files(folder, options.checksum));
+  const detail::ModelFiles files = detail::read_model_files(folder, options.map);
+  return detail::make_checked(folder, files, options, [&] { return detail::read_program(folder, files); });
 }
 
 template <class Lazy>
 runtime::Model load(const std::string& folder, const LoadOptions& options) {
-  const detail::ModelFiles files = detail::read_model_files(folder, options.checksum);
-  runtime::Model model(detail::read_program(folder, files), options.model);
+  const detail::ModelFiles files = detail::read_model_files(folder, options.map);
+  runtime::Model model = detail::make_checked(
+      folder, files, options, [&] { return runtime::Model(detail::read_program(folder, files), options.model); });
+  files.weights.file()->forget(files.weights.file_bytes());  // all of it that the model uses is packed
   if (options.verify) {
     const Json* test = files.manifest.find("self_test");
     require(test != nullptr, "'", folder, "/", kManifestFile, "': there is no self-test to verify");

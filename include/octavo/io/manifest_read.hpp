@@ -117,7 +117,11 @@ class ManifestReader {
       require(array.type == stored_type(info.dtype) && array.shape == stored_shape(info), "array '", data->string(),
               "': expected ", stored_shape(info).to_string(), " of ", name_of(stored_type(info.dtype)), ", found ",
               array.shape.to_string(), " of ", name_of(array.type));
-      info.data.assign(array.bytes.begin(), array.bytes.end());
+      const auto address = reinterpret_cast<std::uintptr_t>(array.bytes.data());
+      if (address % bytes_of(array.type) == 0)
+        info.data = runtime::ConstantBytes(array.bytes, weights_.file());
+      else  // a file of other writers
+        info.data.assign(array.bytes.begin(), array.bytes.end());
     }
     return info;
   }

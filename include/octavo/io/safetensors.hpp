@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include "../core/shape.hpp"
 #include "file.hpp"
 #include "json.hpp"
+#include "mapped_file.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -52,16 +54,20 @@ struct ArrayView {
 template <class Lazy = void>
 std::vector<float> to_floats(const ArrayView& array);
 
-// A file in memory. Reading checks everything first: header length, JSON, types, shapes against sizes, offsets in
-// range, no overlap, no hole; so an entry's span is always valid. Lives as long as its views are used.
+// A file in memory, or mapped into it. Reading checks everything first: header length, JSON, types, shapes against
+// sizes, offsets in range, no overlap, no hole; so an entry's span is always valid. Lives as long as its views are
+// used.
 class SafeTensors {
  public:
   // Takes the file's bytes. `name` stands in error messages.
   template <class Lazy = void>
-  SafeTensors(Bytes bytes, const std::string& name);
+  SafeTensors(Bytes bytes, const std::string& name)
+      : SafeTensors(std::make_shared<const FileBytes>(std::move(bytes)), name) {}
+  template <class Lazy = void>
+  SafeTensors(std::shared_ptr<const FileBytes> file, const std::string& name);
   SafeTensors(SafeTensors&&) noexcept = default;
   SafeTensors& operator=(SafeTensors&&) noexcept = default;
-  SafeTensors(const SafeTensors&) = delete;  // the arrays point into bytes_
+  SafeTensors(const SafeTensors&) = delete;  // arrays that somebody reads should have one owner
   SafeTensors& operator=(const SafeTensors&) = delete;
   ~SafeTensors() = default;
 
@@ -74,7 +80,9 @@ class SafeTensors {
     return found->second;
   }
   // The whole file, as for a checksum.
-  [[nodiscard]] std::span<const std::uint8_t> file_bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::span<const std::uint8_t> file_bytes() const noexcept { return file_->bytes(); }
+  // Keeps the arrays' bytes alive.
+  [[nodiscard]] const std::shared_ptr<const FileBytes>& file() const noexcept { return file_; }
 
  private:
   template <class Lazy>
@@ -83,7 +91,7 @@ class SafeTensors {
   void check_no_overlap(std::span<const std::uint8_t> data) const;
 
   std::string name_;
-  Bytes bytes_;
+  std::shared_ptr<const FileBytes> file_;
   std::map<std::string, ArrayView, std::less<>> arrays_;
   std::map<std::string, std::string, std::less<>> metadata_;
 };
@@ -193,8 +201,9 @@ std::vector<float> to_floats(const ArrayView& array) {
 }
 
 template <class Lazy>
-SafeTensors::SafeTensors(Bytes bytes, const std::string& name) : name_(name), bytes_(std::move(bytes)) {
-  const std::span<const std::uint8_t> file = bytes_;
+SafeTensors::SafeTensors(std::shared_ptr<const FileBytes> bytes, const std::string& name)
+    : name_(name), file_(std::move(bytes)) {
+  const std::span<const std::uint8_t> file = file_->bytes();
   require(file.size() >= 8, "'", name, "': ", file.size(), " bytes are too few for a safetensors file");
   const std::uint64_t header = detail::load_u64(file.data());
   require(header <= detail::kMaxHeaderBytes && header <= file.size() - 8, "'", name, "': the header says ", header,

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "../core/error.hpp"
+#include "portable_vector.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -27,16 +28,21 @@ struct WeightSums {
   std::int64_t negative = 0;  // sum of the negative ones, <= 0
 
   void add(std::int8_t weight) noexcept { (weight > 0 ? positive : negative) += weight; }
-  // `n` weights in a row, n < 2^24. (Without a branch: the signs of weights cannot be foretold.)
+  // `n` weights in a row, without a branch: the signs of weights cannot be foretold. Words of a vector hold the sums of
+  // pairs, |sum| <= 256, for up to 64 vectors before they are widened.
   void add(const std::int8_t* weights, std::int64_t n) noexcept {
-    std::int32_t sum = 0, magnitude = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::int32_t weight = weights[i];
-      sum += weight;
-      magnitude += weight < 0 ? -weight : weight;
+    while (n >= 16) {
+      const std::int64_t vectors = std::min<std::int64_t>(n / 16, 64);
+      detail::Words up{}, down{};
+      for (std::int64_t i = 0; i < vectors; ++i, weights += 16) {
+        const detail::SplitBytes pair = detail::split_weights(weights);
+        up += (pair.even & (pair.even > 0)) + (pair.odd & (pair.odd > 0));
+        down += (pair.even & (pair.even < 0)) + (pair.odd & (pair.odd < 0));
+      }
+      for (unsigned k = 0; k < 8; ++k) positive += up[k], negative += down[k];
+      n -= vectors * 16;
     }
-    positive += (magnitude + sum) / 2;
-    negative += (sum - magnitude) / 2;
+    for (; n > 0; --n) add(*weights++);
   }
   [[nodiscard]] std::int64_t total() const noexcept { return positive + negative; }
   [[nodiscard]] std::int64_t absolute() const noexcept { return positive - negative; }

@@ -36,9 +36,7 @@ inline std::vector<std::int64_t> fold_starts(std::string_view what, std::span<co
   const std::int64_t length = static_cast<std::int64_t>(weights.size()) / channels;
   for (std::int64_t c = 0; c < channels; ++c) {
     WeightSums sums;
-    constexpr std::int64_t most = 1 << 20;
-    for (std::int64_t k = 0; k < length; k += most)
-      sums.add(weights.data() + c * length + k, std::min(most, length - k));
+    sums.add(weights.data() + c * length, length);
     const AccumulatorBound bound =
         prove_accumulator(what, c, sums, bias.empty() ? 0 : bias[static_cast<std::size_t>(c)], input_zero_point);
     starts[static_cast<std::size_t>(c / per_group * lanes + c % per_group)] = bound.start;
@@ -74,6 +72,7 @@ class QuantizedConv2d {
   }
 
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept { return plan_.scratch_bytes(threads); }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return plan_.packed_bytes(); }
   [[nodiscard]] std::string_view kernel_name() const { return plan_.kernel_name(); }
   [[nodiscard]] std::int64_t macs() const noexcept { return plan_.macs(); }  // of one image
   [[nodiscard]] const ConvGeometry& geometry() const noexcept { return plan_.geometry(); }

@@ -32,6 +32,7 @@ class PreparedF32 {
     return g_.out_size() * g_.window.kernel_h * g_.window.kernel_w * per_output_;
   }
   [[nodiscard]] const ConvGeometry& geometry() const noexcept { return g_; }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return weights_.size() * sizeof(float); }
   [[nodiscard]] std::string_view kernel_name() const noexcept { return name_; }
 
  protected:

@@ -81,6 +81,11 @@ class ConvPlan {
   [[nodiscard]] std::int64_t macs() const noexcept {
     return g_.out_size() * (g_.in_c / g_.groups) * g_.window.kernel_h * g_.window.kernel_w;
   }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept {  // memory of the weights
+    std::size_t bytes = 0;
+    for (const PackedWeights& group : packed_) bytes += group.bytes();
+    return bytes;
+  }
   // The level is the one that a call would use now.
   [[nodiscard]] std::string_view kernel_name() const { return dispatch<GemmName>(flat_); }
 

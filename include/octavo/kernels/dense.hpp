@@ -28,6 +28,7 @@ class QuantizedDense {
   }
 
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept { return conv_.scratch_bytes(threads); }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return conv_.packed_bytes(); }
   [[nodiscard]] std::string_view kernel_name() const { return conv_.kernel_name(); }
   [[nodiscard]] std::int64_t macs() const noexcept { return conv_.macs(); }  // of one row
   [[nodiscard]] std::int64_t in_channels() const noexcept { return conv_.geometry().in_c; }

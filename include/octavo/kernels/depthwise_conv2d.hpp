@@ -34,6 +34,9 @@ class DepthwisePlan {
 
   [[nodiscard]] const ConvGeometry& geometry() const noexcept { return g_; }
   [[nodiscard]] std::int64_t zero_row_size() const noexcept { return g_.in_w * g_.in_c; }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept {  // memory of the weights
+    return weights_.plain.size() + weights_.taps.size() + weights_.columns.size();
+  }
   [[nodiscard]] std::string_view kernel_name() const { return dispatch<DepthwiseName>(g_); }
   [[nodiscard]] std::int64_t macs() const noexcept { return g_.out_size() * g_.window.kernel_h * g_.window.kernel_w; }
 
@@ -141,6 +144,7 @@ class QuantizedDepthwiseConv2d {
   }
 
   [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const noexcept { return 0; }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return plan_.packed_bytes(); }
   [[nodiscard]] std::string_view kernel_name() const { return plan_.kernel_name(); }
   [[nodiscard]] std::int64_t macs() const noexcept { return plan_.macs(); }  // of one image
   [[nodiscard]] const ConvGeometry& geometry() const noexcept { return plan_.geometry(); }

@@ -136,6 +136,7 @@ class DynamicRangeConv2d {
     engine_.run(in, out, batch, threads, scratch);
   }
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept { return engine_.scratch_bytes(threads); }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return engine_.plan().packed_bytes(); }
   [[nodiscard]] std::string_view kernel_name() const { return engine_.plan().kernel_name(); }
   [[nodiscard]] std::int64_t macs() const noexcept { return engine_.plan().macs(); }
 
@@ -161,6 +162,7 @@ class DynamicRangeDepthwiseConv2d {
     engine_.run(in, out, batch, threads, scratch);
   }
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept { return engine_.scratch_bytes(threads); }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return engine_.plan().packed_bytes(); }
   [[nodiscard]] std::string_view kernel_name() const { return engine_.plan().kernel_name(); }
   [[nodiscard]] std::int64_t macs() const noexcept { return engine_.plan().macs(); }
 
@@ -179,6 +181,7 @@ class DynamicRangeDense {
     conv_.run(in, out, rows, threads, scratch);
   }
   [[nodiscard]] std::size_t scratch_bytes(int threads) const noexcept { return conv_.scratch_bytes(threads); }
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return conv_.packed_bytes(); }
   [[nodiscard]] std::string_view kernel_name() const { return conv_.kernel_name(); }
   [[nodiscard]] std::int64_t macs() const noexcept { return conv_.macs(); }
 

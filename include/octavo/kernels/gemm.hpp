@@ -30,18 +30,26 @@ class PackedWeights {
   // `weights`: [channels][segments][length], dense.
   PackedWeights(const std::int8_t* weights, std::int64_t channels, std::int64_t segments, std::int64_t length)
       : segments_(segments), quads_(round_up(length, 4) / 4) {
-    data_.assign(static_cast<std::size_t>(round_up(channels, kLanes) * segments * quads_ * 4), 0);
-    for (std::int64_t c = 0; c < channels; ++c)
-      for (std::int64_t s = 0; s < segments; ++s) {
-        std::int8_t* to = data_.data() + ((c / kLanes * segments + s) * quads_ * kLanes + c % kLanes) * 4;
-        std::int64_t k = 0;
-        for (; k + 4 <= length; k += 4, weights += 4, to += 4 * kLanes) std::memcpy(to, weights, 4);
-        for (; k < length; ++k) *to++ = *weights++;
-      }
+    data_.resize(static_cast<std::size_t>(round_up(channels, kLanes) * segments * quads_ * 4));
+    std::int8_t* to = data_.data();  // filled in its order, a line after the other
+    for (std::int64_t block = 0; block < channels; block += kLanes)
+      for (std::int64_t s = 0; s < segments; ++s)
+        for (std::int64_t k = 0; k < length; k += 4, to += 4 * kLanes) {
+          const std::int64_t lanes = std::min(kLanes, channels - block);
+          const std::int8_t* from = weights + (block * segments + s) * length + k;
+          if (lanes < kLanes || k + 4 > length) std::memset(to, 0, 4 * kLanes);
+          if (k + 4 <= length)
+            for (std::int64_t lane = 0; lane < lanes; ++lane)
+              std::memcpy(to + 4 * lane, from + lane * segments * length, 4);
+          else
+            for (std::int64_t lane = 0; lane < lanes; ++lane)
+              std::copy_n(from + lane * segments * length, length - k, to + 4 * lane);
+        }
   }
   [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
   [[nodiscard]] std::int64_t quads() const noexcept { return quads_; }
   [[nodiscard]] std::int64_t segments() const noexcept { return segments_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
 
  private:
   std::int64_t segments_ = 0, quads_ = 0;

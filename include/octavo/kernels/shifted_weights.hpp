@@ -131,6 +131,7 @@ class ShiftedConvolution {
     }
   }
 
+  [[nodiscard]] std::size_t packed_bytes() const noexcept { return plan_.packed_bytes() + codes_.size(); }
   [[nodiscard]] std::string_view kernel_name() const { return plan_.kernel_name(); }
   [[nodiscard]] std::int64_t macs() const noexcept { return plan_.macs(); }
 

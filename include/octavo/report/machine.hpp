@@ -2,6 +2,7 @@
 #ifndef OCTAVO_REPORT_MACHINE_HPP_
 #define OCTAVO_REPORT_MACHINE_HPP_
 
+#include <cstdint>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -82,6 +83,18 @@ inline std::string describe(const Machine& machine) {
   std::string text = machine.cpu.empty() ? "unknown CPU" : machine.cpu;
   text += ", " + std::to_string(machine.processors) + (machine.processors == 1 ? " processor" : " processors");
   return text + ", " + machine.isa + " kernels";
+}
+
+// Memory of this process that is resident: now, and the most there has been, in bytes. 0: unknown (no /proc).
+struct ResidentMemory {
+  std::int64_t now = 0, most = 0;
+};
+inline ResidentMemory resident_memory() {
+  const auto bytes = [](const char* key) {
+    const std::string kilobytes = detail::value_of_line("/proc/self/status", key, ':');
+    return kilobytes.empty() ? std::int64_t{0} : std::int64_t{std::stoll(kilobytes)} * 1024;
+  };
+  return {bytes("VmRSS"), bytes("VmHWM")};
 }
 
 }  // namespace report

@@ -25,17 +25,24 @@ struct ModelOptions {
   bool fuse = true;                 // see fuse.hpp
   bool keep_intermediates = false;  // for tensor_values() of a Session
   std::size_t max_arena_bytes = std::size_t{1} << 32;
+  // Kernels have packed copies of the constants. false frees the program's own once these are made: saving, exporting
+  // or reading them is then an Error. (Those of a loaded model lie in its mapped file and cost no memory of their own.)
+  bool keep_program_weights = true;
 };
 
 // Sizes of a model, in bytes and multiply-adds of one image.
 struct ModelInfo {
   std::int64_t macs = 0;
-  std::int64_t parameters = 0;  // elements of all constants
-  std::int64_t weight_bytes = 0;
-  std::size_t arena_bytes = 0;
-  std::size_t operators = 0;  // of the program
-  std::size_t steps = 0;      // after fusion
-  std::string to_text() const;
+  std::int64_t parameters = 0;           // elements of all constants
+  std::int64_t weight_bytes = 0;         // of all constants, as a file holds them
+  std::size_t packed_bytes = 0;          // of the constants that the kernels have packed for themselves
+  std::size_t program_weight_bytes = 0;  // of the constants that the program holds in memory besides (not in a mapping)
+  std::size_t arena_bytes = 0;           // of one run
+  std::size_t operators = 0;             // of the program
+  std::size_t steps = 0;                 // after fusion
+  // What the model needs in memory while it runs, but for tables of a few bytes a channel and the program's text.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return packed_bytes + program_weight_bytes + arena_bytes; }
+  [[nodiscard]] std::string to_text() const;
 };
 
 // Prepared once by the constructor. Copies share the prepared kernels. All const members may be called by several
@@ -46,7 +53,8 @@ class Model {
   template <class Lazy = void>  // see step.hpp
   explicit Model(Program program, const ModelOptions& options = {})
       : prepared_(std::make_shared<const Prepared>(
-            prepare(std::move(program), {options.fuse, options.keep_intermediates, options.max_arena_bytes}))),
+            prepare(std::move(program), {options.fuse, options.keep_intermediates, options.max_arena_bytes,
+                                         options.threads, options.keep_program_weights}))),
         options_(options),
         sessions_(std::make_shared<SessionPool>()) {
     set_threads(options.threads);
@@ -197,6 +205,8 @@ inline ModelInfo Model::info() const {
   for (const TensorInfo& tensor : program().tensors)
     if (tensor.constant()) info.parameters += tensor.shape.size();
   info.weight_bytes = weight_bytes(program());
+  for (const Step& step : prepared_->steps) info.packed_bytes += step.kernel->packed_bytes();
+  for (const TensorInfo& tensor : program().tensors) info.program_weight_bytes += tensor.data.own_bytes();
   info.arena_bytes = session().arena_bytes();
   info.operators = program().ops.size();
   info.steps = prepared_->steps.size();
@@ -204,12 +214,14 @@ inline ModelInfo Model::info() const {
 }
 
 inline std::string ModelInfo::to_text() const {
-  char text[256];
+  char text[384];
   std::snprintf(text, sizeof text,
                 "%zu operators in %zu steps, %.1f million multiply-adds, %.2f million parameters\n"
-                "weights %.2f MB, arena %.2f MB\n",
+                "weights %.2f MB; memory %.2f MB: packed weights %.2f, the program's %.2f, arena %.2f\n",
                 operators, steps, static_cast<double>(macs) / 1e6, static_cast<double>(parameters) / 1e6,
-                static_cast<double>(weight_bytes) / 1e6, static_cast<double>(arena_bytes) / 1e6);
+                static_cast<double>(weight_bytes) / 1e6, static_cast<double>(memory_bytes()) / 1e6,
+                static_cast<double>(packed_bytes) / 1e6, static_cast<double>(program_weight_bytes) / 1e6,
+                static_cast<double>(arena_bytes) / 1e6);
   return text;
 }
 

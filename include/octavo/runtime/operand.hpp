@@ -42,6 +42,9 @@ class Operand {
     const std::size_t bytes = static_cast<std::size_t>(to_.size()) * sizeof(Value);
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   }
+  [[nodiscard]] std::size_t packed_bytes() const {
+    return constant_ == nullptr ? 0 : constant_->size() * sizeof(Value);
+  }
   // The values for image b, as many as the output has; written to `scratch` where they are spread.
   [[nodiscard]] const Value* image(const StepContext& c, std::int64_t b, std::byte* scratch) const {
     if (constant_ != nullptr) return constant_->data();
@@ -74,7 +77,7 @@ void set_pair(const Program& program, Step& step, std::string_view name, Compute
       compute(a.image(c, i, c.scratch.data()), b.image(c, i, c.scratch.data() + a.scratch_bytes()), out + i * size,
               c.batch / images * size, c.threads);
   };
-  set_function(step, name, run, a.scratch_bytes() + b.scratch_bytes());
+  set_function(step, name, run, a.scratch_bytes() + b.scratch_bytes(), a.packed_bytes() + b.packed_bytes());
 }
 
 }  // namespace detail

@@ -18,6 +18,8 @@ struct PrepareOptions {
   bool fuse = true;                 // see fuse.hpp; false keeps each operator a step of its own
   bool keep_intermediates = false;  // each tensor keeps its values until the next run: no fusion, no shared memory
   std::size_t max_arena_bytes = std::size_t{1} << 32;  // for one image; more is an Error
+  int threads = 1;                   // that pack weights, 0: all of this machine's; the result is the same
+  bool keep_program_weights = true;  // false: see ModelOptions
 };
 
 // Everything about a model that does not change while it runs. Shared, read-only, by all its sessions.

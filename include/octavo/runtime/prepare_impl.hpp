@@ -3,11 +3,14 @@
 #define OCTAVO_RUNTIME_PREPARE_IMPL_HPP_
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <exception>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "../core/parallel.hpp"
 #include "fuse.hpp"
 #include "prepare.hpp"
 #include "program_info.hpp"
@@ -36,6 +39,13 @@ namespace detail {
   return bytes;
 }
 
+[[nodiscard]] inline std::int64_t constant_bytes(const Program& program, const Op& op) {
+  std::int64_t bytes = 0;
+  for (const int id : op.inputs)
+    if (id >= 0) bytes += static_cast<std::int64_t>(tensor_at(program, id).data.size());
+  return bytes;
+}
+
 template <class Lazy = void>
 [[nodiscard]] Step prepare_step(const Program& program, FusedOp fused) {
   Step step;
@@ -50,6 +60,34 @@ template <class Lazy = void>
   else
     prepare_i8(program, step);
   return step;
+}
+
+// Prepares each operator, several at once. An operator's constants are not read again afterwards. Throws the error of
+// the first operator that has one.
+template <class Lazy = void>
+[[nodiscard]] std::vector<Step> prepare_steps(const Program& program, std::vector<FusedOp> ops, int threads) {
+  std::vector<Step> steps(ops.size());
+  std::vector<std::exception_ptr> errors(ops.size());
+  std::vector<std::pair<std::int64_t, std::size_t>> order;  // the largest first: what is left at the end is short
+  for (std::size_t i = 0; i < ops.size(); ++i) order.emplace_back(-constant_bytes(program, ops[i].op), i);
+  std::sort(order.begin(), order.end());
+  std::atomic<std::size_t> next{0};
+  const int parts = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), ops.size()));
+  parallel_for(parts, parts, [&](std::int64_t, std::int64_t, int) {
+    for (std::size_t n = next++; n < order.size(); n = next++) {
+      const std::size_t i = order[n].second;
+      try {
+        steps[i] = prepare_step(program, std::move(ops[i]));
+        for (const int id : steps[i].op.inputs)
+          if (id >= 0) tensor_at(program, id).data.forget();
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+    }
+  });
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return steps;
 }
 
 // Lifetimes in steps: an input lives from step 0, an output to the last one.
@@ -86,18 +124,25 @@ template <class Lazy = void>
 
 template <class Lazy>
 Prepared prepare(Program program, const PrepareOptions& options) {
+  require_threads(options.threads);
   validate(program);
   Prepared p;
   p.program = std::move(program);
   p.options = options;
   p.root.resize(p.program.tensors.size());
   std::iota(p.root.begin(), p.root.end(), 0);
+  std::vector<FusedOp> ops;
   for (FusedOp& fused : fuse_ops(p.program, options.fuse && !options.keep_intermediates)) {
     if (detail::is_alias(p.program, fused.op))
       p.root[static_cast<std::size_t>(fused.op.outputs[0])] = p.root[static_cast<std::size_t>(fused.op.inputs[0])];
     else
-      p.steps.push_back(detail::prepare_step(p.program, std::move(fused)));
+      ops.push_back(std::move(fused));
   }
+  p.steps =
+      detail::prepare_steps(p.program, std::move(ops), options.threads == 0 ? default_threads() : options.threads);
+  if (!options.keep_program_weights)
+    for (TensorInfo& tensor : p.program.tensors)
+      if (tensor.constant()) tensor.data.drop();
   p.plan = detail::plan_tensors(p);
   require(p.plan.bytes <= options.max_arena_bytes, "the program '", p.program.name, "' needs an arena of ",
           p.plan.bytes, " bytes for one image, more than the limit of ", options.max_arena_bytes);

@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "../core/aligned.hpp"
 #include "../core/shape.hpp"
 #include "../kernels/geometry.hpp"
 #include "../quant/rounding.hpp"
+#include "constant_bytes.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -47,7 +47,7 @@ struct TensorInfo {
   DType dtype = DType::f32;
   Shape shape;
   Quantization quantization;
-  AlignedVector<std::uint8_t> data;
+  ConstantBytes data;
 
   [[nodiscard]] bool constant() const noexcept { return !data.empty(); }
 };

@@ -30,16 +30,16 @@ constexpr bool is_convolution(OpKind kind) {
 constexpr bool is_pool(OpKind kind) { return kind == OpKind::average_pool2d || kind == OpKind::max_pool2d; }
 
 [[nodiscard]] inline const TensorInfo& tensor_at(const Program& program, int id) {
-  require(id >= 0 && static_cast<std::size_t>(id) < program.tensors.size(), "no tensor ", id, "; the program has ",
-          program.tensors.size());
+  if (id < 0 || static_cast<std::size_t>(id) >= program.tensors.size())
+    fail("no tensor ", id, "; the program has ", program.tensors.size());
   return program.tensors[static_cast<std::size_t>(id)];
 }
 [[nodiscard]] inline const TensorInfo& input_of(const Program& program, const Op& op, std::size_t i) {
-  require(i < op.inputs.size(), name_of(op.kind), " '", op.name, "': no input ", i);
+  if (i >= op.inputs.size()) fail(name_of(op.kind), " '", op.name, "': no input ", i);
   return tensor_at(program, op.inputs[i]);
 }
 [[nodiscard]] inline const TensorInfo& output_of(const Program& program, const Op& op) {
-  require(!op.outputs.empty(), name_of(op.kind), " '", op.name, "': no output");
+  if (op.outputs.empty()) fail(name_of(op.kind), " '", op.name, "': no output");
   return tensor_at(program, op.outputs[0]);
 }
 

@@ -16,6 +16,7 @@
 
 #include "../core/aligned.hpp"
 #include "../core/parallel.hpp"
+#include "arena.hpp"
 #include "border.hpp"
 #include "prepare.hpp"
 
@@ -76,8 +77,8 @@ class Session {
   [[nodiscard]] std::vector<std::int8_t> tensor_codes(int tensor) const;
   [[nodiscard]] std::vector<std::int8_t> tensor_codes(std::string_view name) const { return tensor_codes(id_of(name)); }
 
-  // Bytes of the arena now: activations of the largest batch so far, and scratch.
-  [[nodiscard]] std::size_t arena_bytes() const noexcept { return arena_.size(); }
+  // Bytes of the arena now: activations of the largest batch so far, and scratch, in whole pages where it is large.
+  [[nodiscard]] std::size_t arena_bytes() const noexcept { return arena_.reserved(); }
 
  private:
   [[nodiscard]] const TensorInfo& tensor(int id) const {
@@ -108,7 +109,7 @@ class Session {
   std::int64_t at_once_ = 1;   // images that pass through the steps together
   std::int64_t capacity_ = 0;  // images
   std::int64_t batch_ = 0;     // of the last run
-  AlignedVector<std::byte> arena_;
+  Arena arena_;
   std::vector<std::byte*> place_;  // by tensor
 };
 
@@ -122,12 +123,9 @@ inline void Session::reserve(std::int64_t batch) {
               !__builtin_add_overflow(bytes, (scratch + kAlignment - 1) / kAlignment * kAlignment, &bytes);
   if (fits && bytes > arena_.size()) {
     try {
-      AlignedVector<std::byte> larger(bytes);  // there is nothing to copy
-      arena_.swap(larger);
+      arena_ = Arena(bytes);  // there is nothing to copy
       batch_ = 0;
     } catch (const std::bad_alloc&) {
-      fits = false;
-    } catch (const std::length_error&) {
       fits = false;
     }
   }
@@ -203,7 +201,8 @@ void Session::run_images(std::span<const ConstBuffer> inputs, std::span<const Bu
     if (to != inputs[i].data) detail::copy_in(inputs[i], tensor(p.program.inputs[i]), p.program.rounding, to, threads_);
   }
   const std::size_t activations = p.plan.bytes * static_cast<std::size_t>(capacity_);
-  const StepContext context{place_.data(), batch, threads_, std::span(arena_).subspan(activations)};
+  const StepContext context{place_.data(), batch, threads_,
+                            std::span(arena_.data(), arena_.size()).subspan(activations)};
   std::size_t s = 0;
   try {
     for (; s < p.steps.size(); ++s) execute(s, p.steps[s], context);

@@ -46,7 +46,8 @@ class StepKernel {
 
   virtual void run(const StepContext& context) const = 0;
   [[nodiscard]] virtual std::size_t scratch_bytes(int /*threads*/) const { return 0; }
-  [[nodiscard]] virtual std::string_view name() const = 0;  // on the active instruction set
+  [[nodiscard]] virtual std::size_t packed_bytes() const { return 0; }  // memory of its own copy of the constants
+  [[nodiscard]] virtual std::string_view name() const = 0;              // on the active instruction set
 };
 
 struct Step {
@@ -63,15 +64,16 @@ namespace detail {
 template <class Run>
 class FunctionKernel final : public StepKernel {
  public:
-  FunctionKernel(std::string_view name, Run run, std::size_t scratch_bytes)
-      : name_(name), scratch_bytes_(scratch_bytes), run_(std::move(run)) {}
+  FunctionKernel(std::string_view name, Run run, std::size_t scratch_bytes, std::size_t packed_bytes)
+      : name_(name), scratch_bytes_(scratch_bytes), packed_bytes_(packed_bytes), run_(std::move(run)) {}
   void run(const StepContext& context) const override { run_(context); }
   [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const override { return scratch_bytes_; }
+  [[nodiscard]] std::size_t packed_bytes() const override { return packed_bytes_; }
   [[nodiscard]] std::string_view name() const override { return name_; }
 
  private:
   std::string_view name_;
-  std::size_t scratch_bytes_;
+  std::size_t scratch_bytes_, packed_bytes_;
   Run run_;
 };
 
@@ -87,6 +89,7 @@ class ConvolutionKernel final : public StepKernel {
                 c.batch * rows_, c.threads, c.scratch);
   }
   [[nodiscard]] std::size_t scratch_bytes(int threads) const override { return kernel_.scratch_bytes(threads); }
+  [[nodiscard]] std::size_t packed_bytes() const override { return kernel_.packed_bytes(); }
   [[nodiscard]] std::string_view name() const override { return kernel_.kernel_name(); }
 
  private:
@@ -102,8 +105,9 @@ void set_convolution(Step& step, Kernel kernel, std::int64_t rows = 1) {
 
 // Any other operator, as a function of the context. `name` must be a constant.
 template <class Run>
-void set_function(Step& step, std::string_view name, Run run, std::size_t scratch_bytes = 0) {
-  step.kernel = std::make_unique<FunctionKernel<Run>>(name, std::move(run), scratch_bytes);
+void set_function(Step& step, std::string_view name, Run run, std::size_t scratch_bytes = 0,
+                  std::size_t packed_bytes = 0) {
+  step.kernel = std::make_unique<FunctionKernel<Run>>(name, std::move(run), scratch_bytes, packed_bytes);
 }
 
 }  // namespace detail
@@ -123,23 +127,30 @@ template <class Value>
   return {reinterpret_cast<const Value*>(tensor.data.data()), tensor.data.size() / sizeof(Value)};
 }
 
-// Weights as int8 codes; int4 is unpacked (low nibble first, each row of the outermost extent in whole bytes).
-[[nodiscard]] inline std::vector<std::int8_t> weight_codes(const TensorInfo& weights) {
+// Weights as int8 codes: int8 as they lie, int4 unpacked into `room` (low nibble first, each row of the outermost
+// extent in whole bytes).
+[[nodiscard]] inline std::span<const std::int8_t> weight_codes(const TensorInfo& weights,
+                                                               std::vector<std::int8_t>& room) {
   const std::span<const std::int8_t> bytes = constant_values<std::int8_t>(weights);
-  if (weights.dtype == DType::i8) return {bytes.begin(), bytes.end()};
+  if (weights.dtype == DType::i8) return bytes;
   require(weights.dtype == DType::i4, "tensor '", weights.name, "': expected int8 or int4, found ",
           name_of(weights.dtype));
   const std::int64_t rows = weights.shape[0];
   const std::int64_t columns = weights.shape.size() / rows;
-  std::vector<std::int8_t> codes;
-  codes.reserve(static_cast<std::size_t>(rows * columns));
+  room.clear();
+  room.reserve(static_cast<std::size_t>(rows * columns));
   for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t i = 0; i < columns; ++i) {
       const int byte = bytes[static_cast<std::size_t>(row * ((columns + 1) / 2) + i / 2)];
       const int nibble = i % 2 == 0 ? byte & 15 : (byte >> 4) & 15;
-      codes.push_back(static_cast<std::int8_t>(nibble >= 8 ? nibble - 16 : nibble));
+      room.push_back(static_cast<std::int8_t>(nibble >= 8 ? nibble - 16 : nibble));
     }
-  return codes;
+  return room;
+}
+[[nodiscard]] inline std::vector<std::int8_t> weight_codes(const TensorInfo& weights) {
+  std::vector<std::int8_t> room;
+  const std::span<const std::int8_t> codes = weight_codes(weights, room);
+  return room.empty() ? std::vector<std::int8_t>(codes.begin(), codes.end()) : room;
 }
 
 // The bias, or nothing where the operator has none.

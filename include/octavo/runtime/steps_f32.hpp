@@ -26,7 +26,8 @@ template <class Lazy = void>
 void prepare_dynamic_range(const Program& program, Step& step) {
   const Op& op = step.op;
   const TensorInfo& weights = input_of(program, op, 1);
-  const std::vector<std::int8_t> codes = weight_codes(weights);
+  std::vector<std::int8_t> room;
+  const std::span<const std::int8_t> codes = weight_codes(weights, room);
   const std::span<const float> bias = bias_values<float>(program, op);
   const std::vector<float>& scale = weights.quantization.scale;
   const DynamicRangeStage stage{{scale.begin(), scale.end()}, {bias.begin(), bias.end()}, op.clamp_low, op.clamp_high};
@@ -50,11 +51,13 @@ void prepare_convolution_f32(const Program& program, Step& step) {
   if (op.inputs.size() > 3) {  // fuse.hpp: conv + add
     Conv2dF32 conv(g, values, bias, op.clamp_low, op.clamp_high);
     const std::string_view name = conv.kernel_name();
+    const std::size_t packed = conv.packed_bytes();
     set_function(
         step, name,
         [conv = std::move(conv), in = op.inputs[0], addend = op.inputs[3], out = op.outputs[0]](const StepContext& c) {
           conv.run_and_add(c.floats(in), c.floats(addend), c.floats(out), c.batch, c.threads);
-        });
+        },
+        0, packed);
     return;
   }
   if (op.kind == OpKind::conv2d)

@@ -44,7 +44,8 @@ template <class Lazy = void>
 template <class Lazy = void>
 void prepare_convolution_i8(const Program& program, Step& step) {
   const Op& op = step.op;
-  const std::vector<std::int8_t> weights = weight_codes(input_of(program, op, 1));
+  std::vector<std::int8_t> room;
+  const std::span<const std::int8_t> weights = weight_codes(input_of(program, op, 1), room);
   const std::span<const std::int32_t> bias = bias_values<std::int32_t>(program, op);
   const std::int32_t zero_point = stored_grid(input_of(program, op, 0)).zero_point;
   const ConvGeometry geometry = geometry_of(program, op);

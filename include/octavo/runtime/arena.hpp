@@ -1,0 +1,57 @@
+// octavo/runtime/arena.hpp: the memory that a session computes in.
+#ifndef OCTAVO_RUNTIME_ARENA_HPP_
+#define OCTAVO_RUNTIME_ARENA_HPP_
+
+#include <cstddef>
+#include <limits>
+#include <memory>
+#include <new>
+
+#include "../core/aligned.hpp"
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+namespace runtime {
+
+// One block, 64-byte aligned, not initialized. From half a huge page (2 MiB) on it takes whole huge pages and asks the
+// system for them: the first run of a model then meets one page fault for each, not one for each 4 KiB.
+class Arena {
+ public:
+  Arena() = default;
+  // Throws std::bad_alloc.
+  explicit Arena(std::size_t size) : size_(size), reserved_(size) {
+    if (size > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
+    const bool huge = size >= kHugePage / 2;
+    if (huge) reserved_ = (size + kHugePage - 1) / kHugePage * kHugePage;
+    const std::align_val_t alignment{huge ? kHugePage : kAlignment};
+    bytes_ = Block(static_cast<std::byte*>(::operator new(reserved_, alignment)), Free{alignment});
+#if defined(MADV_HUGEPAGE)
+    if (huge) ::madvise(bytes_.get(), reserved_, MADV_HUGEPAGE);  // only advice: the result does not matter
+#endif
+  }
+
+  [[nodiscard]] std::byte* data() const noexcept { return bytes_.get(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t reserved() const noexcept { return reserved_; }  // bytes of memory, size() or more
+
+ private:
+  static constexpr std::size_t kHugePage = std::size_t{1} << 21;
+  struct Free {
+    Free() noexcept : alignment(std::align_val_t{kAlignment}) {}
+    explicit Free(std::align_val_t value) noexcept : alignment(value) {}
+    void operator()(std::byte* bytes) const noexcept { ::operator delete(bytes, alignment); }
+    std::align_val_t alignment;
+  };
+  using Block = std::unique_ptr<std::byte, Free>;
+  Block bytes_;
+  std::size_t size_ = 0, reserved_ = 0;
+};
+
+}  // namespace runtime
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_RUNTIME_ARENA_HPP_
