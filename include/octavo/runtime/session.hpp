@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "../core/aligned.hpp"
+#include "../core/arena.hpp"
 #include "../core/parallel.hpp"
-#include "arena.hpp"
 #include "border.hpp"
 #include "prepare.hpp"
 

@@ -1,21 +1,19 @@
-// octavo/runtime/arena.hpp: the memory that a session computes in.
-#ifndef OCTAVO_RUNTIME_ARENA_HPP_
-#define OCTAVO_RUNTIME_ARENA_HPP_
+// octavo/core/arena.hpp: one large block of memory, such as a session computes in.
+#ifndef OCTAVO_CORE_ARENA_HPP_
+#define OCTAVO_CORE_ARENA_HPP_
 
 #include <cstddef>
 #include <limits>
 #include <memory>
 #include <new>
 
-#include "../core/aligned.hpp"
+#include "aligned.hpp"
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
-namespace runtime {
-
 // One block, 64-byte aligned, not initialized. From half a huge page (2 MiB) on it takes whole huge pages and asks the
 // system for them: the first run of a model then meets one page fault for each, not one for each 4 KiB.
 class Arena {
@@ -50,8 +48,7 @@ class Arena {
   std::size_t size_ = 0, reserved_ = 0;
 };
 
-}  // namespace runtime
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
-#endif  // OCTAVO_RUNTIME_ARENA_HPP_
+#endif  // OCTAVO_CORE_ARENA_HPP_
