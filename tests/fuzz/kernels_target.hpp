@@ -124,6 +124,12 @@ int convolution(Source& s) {
     g.out_h = g.in_h;
     g.out_w = g.in_w;
   }
+  if (!Depthwise && s.byte() % 4 == 0) {  // sizes that kernels have tiles for
+    const std::int64_t inputs[] = {3, 16, 24, 32}, outputs[] = {16, 32, 48, 64, 96, 112};
+    g.groups = 1;
+    g.in_c = inputs[s.within(0, 3)];
+    g.out_c = outputs[s.within(0, 5)];
+  }
   const Numbers n(s);
   const std::int64_t taps = g.window.kernel_h * g.window.kernel_w * (Depthwise ? 1 : g.in_c / g.groups);
   Exact<std::int8_t> weights(g.out_c * taps);

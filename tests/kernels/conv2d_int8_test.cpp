@@ -116,6 +116,33 @@ TEST_CASE("convolution: the first layer of MobileNetV2, smaller") {
     }
 }
 
+TEST_CASE("convolution: few inputs, whose weights stay in registers") {
+  Rng rng(5);
+  const auto product = [&](std::int64_t m, std::int64_t k, std::int64_t n) {
+    ConvGeometry g;
+    g.in_w = g.out_w = m;
+    g.in_c = k;
+    g.out_c = n;
+    check(g, 1, Rounding::nearest_even_f32, rng.below(4) == 0 ? 1 + static_cast<int>(rng.below(3)) : 0,
+          static_cast<int>(rng.below(4)), rng);
+  };
+  for (const std::int64_t k : {13, 16, 23, 24, 29, 32})
+    for (const std::int64_t n : {16, 17, 48, 50, 96, 112, 144})
+      for (const std::int64_t m : {3, 4, 5, 6, 7, 9, 37}) product(m, k, n);
+  product(460, 16, 96);  // more than one block of rows
+  // Three segments of nine bytes: 3x3 on three channels, and what looks like it.
+  for (const auto& [kernel_w, in_c] : {std::pair{3, 3}, std::pair{9, 1}, std::pair{1, 9}})
+    for (const std::int64_t out_c : {31, 32, 33, 64})
+      for (const std::int64_t out_w : {1, 3, 4, 5, 6, 13}) {
+        ConvGeometry g{.in_h = 5, .in_c = in_c, .out_h = 3, .out_w = out_w, .out_c = out_c, .groups = 1, .window = {}};
+        g.window = {.kernel_h = 3, .kernel_w = kernel_w, .stride_h = 2, .stride_w = 1 + out_w % 2};
+        g.window.pad_top = 1;
+        g.window.pad_left = kernel_w > 1 ? static_cast<std::int64_t>(rng.below(2)) : 0;
+        g.in_w = (out_w - 1) * g.window.stride_w + kernel_w - g.window.pad_left;
+        for (int kind = 0; kind < 4; ++kind) check(g, 2, Rounding::nearest_even_f32, 0, kind, rng);
+      }
+}
+
 TEST_CASE("dense: rows and sizes") {
   Rng rng(4);
   for (const std::int64_t rows : {1, 2, 5, 17})

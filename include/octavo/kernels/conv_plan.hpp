@@ -120,6 +120,7 @@ class ConvPlan {
     GemmCall call;
     call.segments = segments_;
     call.quads = quads_;
+    call.length = length_;
     call.weights = packed_[static_cast<std::size_t>(group)].data();
     call.channel_end = per_group_;
     const std::int64_t lane = group * lanes_per_group();

@@ -61,6 +61,7 @@ struct GemmCall {
   const std::uint8_t* const* segment = nullptr;
   std::int64_t segments = 1;
   std::int64_t quads = 0;
+  std::int64_t length = 0;      // of a segment, without the padding: at most 4 * quads
   std::int64_t row_stride = 0;  // bytes
   std::int64_t rows = 0;
   const std::int8_t* weights = nullptr;  // of channel 0

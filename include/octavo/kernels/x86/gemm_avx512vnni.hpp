@@ -4,6 +4,8 @@
 // broadcasts and Rows * Vectors VPDPBUSD; then, per 64 outputs, 4 x (convert, multiply, convert) + 3 packs + 2
 // additions
 // + 2 for the clamp + 1 permute + 1 store. Tiles: 4x64, 7x48, 14x32, 14x16 (at most 28 accumulators of 32 registers).
+// With 16 to 32 inputs the output stage takes as long as a short tile's loop, and is too long to run beside the next
+// one: there the weights stay in registers and two or four rows make a tile: 2x48, 4x16, 2x32.
 #ifndef OCTAVO_KERNELS_X86_GEMM_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_GEMM_AVX512VNNI_HPP_
 
@@ -92,7 +94,9 @@ struct Gemm<Isa::avx512vnni> {
     for (std::int64_t c = call.channel_begin; c < call.channel_end;) {
       const std::int64_t rest = call.channel_end - c;
       const std::int64_t vectors = (rest + 15) / 16;
-      if (rest <= 8) {
+      if (const std::int64_t held = held_panel(call, r, rows, c); held != 0) {
+        c += held;
+      } else if (rest <= 8) {
         c += panel<14, 0, true>(call, r, rows, c);
       } else if (vectors == 1) {
         c += panel<14, 1, false>(call, r, rows, c);
@@ -106,6 +110,106 @@ struct Gemm<Isa::avx512vnni> {
         c += panel<7, 3, false>(call, r, rows, c);
       }
     }
+  }
+
+  // What a tile with its weights in registers reads: the rows of one matrix, or those of a 3x3 window on 3 channels,
+  // whose three segments of 9 bytes are 2 quads each and one of their last bytes.
+  enum class Source : std::uint8_t { matrix, window_of_27 };
+
+  // Few inputs: channels from c on, as many as such a tile has, of rows [r, r + rows); returns how many, or 0 where
+  // there is no such tile.
+  static std::int64_t held_panel(const GemmCall& call, std::int64_t r, std::int64_t rows, std::int64_t c) {
+    const std::int64_t rest = call.channel_end - c;
+    if (rows < 4 || call.sink.kind != Sink::Kind::fast_codes) return 0;
+    if (call.segments == 3 && call.length == 9 && rest == 32 && call.out_stride == 32)
+      return held_rows<Source::window_of_27, 7, 2, 2>(call, r, r + rows, c);
+    if (call.segments != 1) return 0;
+    if (call.quads == 4 && rest >= 48) return held_rows<Source::matrix, 4, 3, 2>(call, r, r + rows, c);
+    if (call.quads == 6 && rest >= 48) return held_rows<Source::matrix, 6, 3, 2>(call, r, r + rows, c);
+    if (call.quads == 8 && rest >= 48) return held_rows<Source::matrix, 8, 3, 2>(call, r, r + rows, c);
+    if (call.quads == 8 && rest == 16 && call.out_stride == 16)
+      return held_rows<Source::matrix, 8, 1, 4>(call, r, r + rows, c);
+    return 0;
+  }
+
+  // Rows [r, end) of 16 * Vectors channels, Rows at a time, Quads * 4 inputs. Where the rows of a tile fill a vector of
+  // codes, they follow one another in memory (out_stride is 16 * Vectors), and are stored together.
+  template <Source From, unsigned Quads, unsigned Vectors, unsigned Rows>
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static std::int64_t held_rows(const GemmCall& call, std::int64_t r,
+                                                                                   std::int64_t end, std::int64_t c) {
+    constexpr bool together = Rows * Vectors == 4;
+    constexpr __mmask64 mask = (__mmask64{1} << (16 * Vectors)) - 1;  // of a row stored alone
+    const std::int64_t stride = call.row_stride, out_stride = call.out_stride;
+    const std::int8_t* const weights = call.weights + c / 16 * call.segments * call.quads * 64;
+    const std::int32_t* const starts = call.start + c;
+    const float* const scale = call.sink.scale + c;
+    const std::uint8_t* const first = call.segment[0];
+    const std::uint8_t* const second = From == Source::matrix ? nullptr : call.segment[1];
+    const std::uint8_t* const third = From == Source::matrix ? nullptr : call.segment[2];
+    auto* const out = static_cast<std::uint8_t*>(call.out) + c;
+    const FastCodesAvx512 codes(call.sink);
+    const __m512i in_order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    __m512i weight[Quads][Vectors];
+#pragma GCC unroll 8
+    for (unsigned k = 0; k < Quads; ++k)
+#pragma GCC unroll 4
+      for (unsigned v = 0; v < Vectors; ++v) {
+        if constexpr (From == Source::matrix) {
+          weight[k][v] = _mm512_loadu_si512(weights + (v * Quads + k) * 64);
+        } else {
+          const std::int8_t* const packed = weights + v * 9 * 64;  // 3 segments of 3 quads, the last with one weight
+          if (k < 6) {
+            weight[k][v] = _mm512_loadu_si512(packed + (k / 2 * 3 + k % 2) * 64);
+          } else {
+            weight[k][v] = _mm512_or_si512(
+                _mm512_or_si512(_mm512_loadu_si512(packed + 2 * 64),
+                                _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 5 * 64), 8)),
+                _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 8 * 64), 16));
+          }
+        }
+        __asm__("" : "+v"(weight[k][v]));  // in a register, not read from memory again
+      }
+    for (std::int64_t n = (end - r + Rows - 1) / Rows; n > 0; --n, r = std::min<std::int64_t>(r + Rows, end - Rows)) {
+      __m512i acc[Rows][Vectors];
+#pragma GCC unroll 4
+      for (unsigned v = 0; v < Vectors; ++v)
+#pragma GCC unroll 4
+        for (unsigned i = 0; i < Rows; ++i) acc[i][v] = _mm512_loadu_si512(starts + 16 * v);
+#pragma GCC unroll 8
+      for (unsigned k = 0; k < Quads; ++k)
+#pragma GCC unroll 4
+        for (unsigned i = 0; i < Rows; ++i) {
+          const std::int64_t at = (r + i) * stride;
+          std::int32_t four;
+          if constexpr (From == Source::matrix)
+            std::memcpy(&four, first + at + 4 * k, 4);
+          else if (k < 6)
+            std::memcpy(&four, (k < 2 ? first : k < 4 ? second : third) + at + k % 2 * 4, 4);
+          else
+            four = first[at + 8] | second[at + 8] << 8 | third[at + 8] << 16;
+          const __m512i x = _mm512_set1_epi32(four);
+#pragma GCC unroll 4
+          for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc[i][v], x, weight[k][v]);
+        }
+#pragma GCC unroll 4
+      for (unsigned i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+        for (unsigned v = 0; v < Vectors; ++v) acc[i][v] = FastCodesAvx512::scaled(acc[i][v], scale + 16 * v);
+      std::uint8_t* const to = out + r * out_stride;
+      if constexpr (together) {
+        const __m512i packed = Vectors == 1
+                                   ? codes.pack(acc[0][0], acc[1][0], acc[Rows - 2][0], acc[Rows - 1][0])
+                                   : codes.pack(acc[0][0], acc[0][Vectors - 1], acc[1][0], acc[1][Vectors - 1]);
+        _mm512_storeu_si512(to, _mm512_maskz_permutexvar_epi32(kAll16, in_order, packed));
+      } else {
+#pragma GCC unroll 4
+        for (unsigned i = 0; i < Rows; ++i) {
+          const __m512i packed = codes.pack(acc[i][0], acc[i][1], acc[i][2], acc[i][Vectors - 1]);
+          _mm512_mask_storeu_epi8(to + i * out_stride, mask, _mm512_maskz_permutexvar_epi32(kAll16, in_order, packed));
+        }
+      }
+    }
+    return 16 * Vectors;
   }
 
   // Channels from c on, 16 * Vectors and 8 more with Half, of rows [r, r + rows); returns how many.
