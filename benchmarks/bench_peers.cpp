@@ -91,44 +91,42 @@ void run_contender(benchmark::State& state, const Contest* contest, const Conten
   state.SetLabel(contender->engine->kernel());
 }
 
-// Keeps the times that it reports, by row.
+// Keeps what it reports of each row: the median of its repetitions, or its only time.
 class Keeper final : public benchmark::ConsoleReporter {
  public:
   void ReportRuns(const std::vector<Run>& runs) override {
     ConsoleReporter::ReportRuns(runs);
     for (const Run& run : runs)
-      if (run.run_type == Run::RT_Iteration && !run.error_occurred)
-        times_[run.run_name.function_name].push_back(run.counters.at("network_us").value);
+      if (!run.error_occurred && (run.run_type == Run::RT_Iteration || run.aggregate_name == "median"))
+        times_[run.run_name.function_name] = run.counters.at("network_us").value;
   }
-  // Median, of all the network's layers of this shape; negative where the row has not run.
+  // Of all the network's layers of this shape; negative where the row has not run.
   [[nodiscard]] double microseconds(const std::string& row) const {
     const auto known = times_.find(row);
-    if (known == times_.end()) return -1;
-    std::vector<double> times = known->second;
-    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
-    return times[times.size() / 2];
+    return known == times_.end() ? -1 : known->second;
   }
 
  private:
-  std::map<std::string, std::vector<double>> times_;
+  std::map<std::string, double> times_;
 };
 
 std::string row_of(const Contest& contest, const Contender& contender) {
   return contest.kind + "/" + contest.layer + "/" + contender.name;
 }
 
+// Nothing where rows were left out.
 void print_sums(const std::vector<Contest>& contests, const Keeper& kept) {
+  for (const Contest& contest : contests)
+    for (const Contender& contender : contest.contenders)
+      if (kept.microseconds(row_of(contest, contender)) < 0) return;
   std::printf("\n| layers of the network, us | octavo | onednn | xnnpack |\n|---|---|---|---|\n");
   for (const char* kind : {"int8", "float32"})
     for (const char* layers : {"pointwise", "depthwise"}) {
       std::map<std::string, double> sums;
       for (const Contest& contest : contests)
         for (const Contender& contender : contest.contenders)
-          if (contest.kind == kind && contest.layer.starts_with(layers)) {
-            const double time = kept.microseconds(row_of(contest, contender));
-            if (time < 0) return;  // rows were left out: there is no sum
-            sums[contender.name] += time;
-          }
+          if (contest.kind == kind && contest.layer.starts_with(layers))
+            sums[contender.name] += kept.microseconds(row_of(contest, contender));
       const double ours = sums["octavo"];
       std::printf("| %s, %s | %.0f (1.00) | %.0f (%.2f) | %.0f (%.2f) |\n", kind, layers, ours, sums["onednn"],
                   sums["onednn"] / ours, sums["xnnpack"], sums["xnnpack"] / ours);
@@ -139,7 +137,7 @@ void print_sums(const std::vector<Contest>& contests, const Keeper& kept) {
 
 int main(int argc, char** argv) {
   std::string defaults[] = {"--benchmark_min_time=0.02", "--benchmark_repetitions=5",
-                            "--benchmark_enable_random_interleaving=true"};
+                            "--benchmark_report_aggregates_only=true", "--benchmark_enable_random_interleaving=true"};
   std::vector<char*> arguments(argv, argv + argc);
   for (std::string& text : defaults) arguments.insert(arguments.begin() + 1, text.data());  // the caller's come later
   argc = static_cast<int>(arguments.size());

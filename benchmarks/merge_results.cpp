@@ -1,6 +1,7 @@
 // benchmarks/merge_results.cpp: several Google Benchmark JSON files become one, and a Markdown table on the terminal.
 //   merge_results <out.json> <in.json>...
-// The machine's description is the first file's; each entry gets the field "program", its file's name.
+// The table has of repeated rows the median. The machine's description is the first file's; each entry gets the field
+// "program", its file's name.
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -42,6 +43,7 @@ std::string short_number(double value) {
 void print_table(const Json& merged) {
   std::cout << "| benchmark | time | counters |\n|---|---|---|\n";
   for (const Json& entry : merged["benchmarks"]) {
+    if (entry.value("repetitions", 1) > 1 && entry.value("aggregate_name", "") != "median") continue;
     std::cout << "| " << entry.value("name", "?") << " | ";
     if (entry.value("error_occurred", false)) {
       std::cout << "failed | " << entry.value("error_message", "") << " |\n";
