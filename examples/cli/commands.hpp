@@ -9,6 +9,7 @@
 #include <octavo/io/c_source.hpp>
 #include <octavo/octavo.hpp>
 #include <octavo/report/machine.hpp>
+#include <octavo/report/profile_report.hpp>
 #include <octavo/report/table.hpp>
 #include <octavo/report/text.hpp>
 #include <string>
@@ -281,7 +282,11 @@ class Bench : public Command {
         ->capture_default_str()
         ->check(at_least_one());
     command.add_flag("--profile", profile_, "where the time goes, layer by layer");
-    command.add_flag("--json", json_, "one line of JSON");
+    command.add_flag("--json", json_, "one line of JSON (with --profile, the profile in it)");
+    command.add_option("--report", report_, "an HTML page of the profile");
+    command
+        .add_option("--peak", peak_, "multiply-adds a second of one core, in 1e9, for shares (bench_peak measures it)")
+        ->check(CLI::PositiveNumber);
   }
   void run() override {
     const auto begin = Clock::now();
@@ -301,7 +306,10 @@ class Bench : public Command {
       out.emplace_back(static_cast<std::size_t>(model.output(i).shape.size() * batch_));
     for (const std::vector<float>& values : in) inputs.emplace_back(std::span<const float>(values));
     for (std::vector<float>& values : out) outputs.emplace_back(std::span<float>(values));
-    for (int i = 0; i < runs_ / 5 + 5; ++i) model.run(inputs, outputs);
+    const auto first_run = Clock::now();
+    model.run(inputs, outputs);
+    const double first = load + milliseconds(first_run);
+    for (int i = 0; i < runs_ / 5 + 4; ++i) model.run(inputs, outputs);
     std::vector<double> times;
     for (int i = 0; i < runs_; ++i) {
       const auto start = Clock::now();
@@ -309,8 +317,13 @@ class Bench : public Command {
       times.push_back(milliseconds(start));
     }
     std::sort(times.begin(), times.end());
-    show(model, load, times);
-    if (profile_) std::cout << '\n' << model.profile(inputs, runs_).to_table();
+    oc::runtime::Profile profile;
+    if (profile_ || !report_.empty()) profile = model.profile(inputs, runs_);
+    profile.peak_gmacs = peak_;
+    show(model, load, first, times, profile);
+    if (report_.empty()) return;
+    oc::io::write_file(report_, report::profile_html(profile, model.program().name, report::detect_machine(threads_)));
+    if (!json_) std::cout << report_ << ": written\n";
   }
 
  private:
@@ -319,25 +332,31 @@ class Bench : public Command {
   static double milliseconds(Clock::time_point since) {
     return std::chrono::duration<double, std::milli>(Clock::now() - since).count();
   }
-  void show(const oc::runtime::Model& model, double load, const std::vector<double>& times) const {
+  void show(const oc::runtime::Model& model, double load, double first, const std::vector<double>& times,
+            const oc::runtime::Profile& profile) const {
     const double median = times[times.size() / 2];
     const double gmacs = static_cast<double>(model.info().macs * batch_) / median / 1e6;
     if (json_) {
       oc::io::Json json;
       json.set("model", model_).set("isa", oc::name_of(oc::active_isa())).set("threads", model.threads());
-      json.set("batch", batch_).set("runs", runs_).set("load_ms", load);
+      json.set("batch", batch_).set("runs", runs_);
+      json.set("load_ms", load).set("first_result_ms", first);
       json.set("median_ms", median).set("min_ms", times.front()).set("gmacs_per_second", gmacs);
+      if (profile_) json.set("profile", report::profile_json(profile));
       std::cout << json.dump() << '\n';
       return;
     }
     std::cout << model_ << ": median " << report::three_digits(median) << " ms, least "
               << report::three_digits(times.front()) << " ms of " << runs_ << " runs; batch " << batch_ << ", "
               << model.threads() << (model.threads() == 1 ? " thread, " : " threads, ") << oc::name_of(oc::active_isa())
-              << "; " << report::fixed(gmacs, 1) << " GMAC/s; loaded in " << report::three_digits(load) << " ms\n";
+              << "; " << report::fixed(gmacs, 1) << " GMAC/s; loaded in " << report::three_digits(load)
+              << " ms, first result after " << report::three_digits(first) << " ms\n";
+    if (profile_) std::cout << '\n' << profile.to_table();
   }
 
-  std::string model_;
+  std::string model_, report_;
   int threads_ = 1, runs_ = 100;
+  double peak_ = 0.0;
   std::int64_t batch_ = 1;
   bool profile_ = false, json_ = false;
 };

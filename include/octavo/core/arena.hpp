@@ -14,6 +14,7 @@
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
+
 // One block, 64-byte aligned, not initialized. From half a huge page (2 MiB) on it takes whole huge pages and asks the
 // system for them: the first run of a model then meets one page fault for each, not one for each 4 KiB.
 class Arena {

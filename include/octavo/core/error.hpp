@@ -24,8 +24,8 @@ class Error : public std::runtime_error {
 namespace detail {
 
 // One value in an error's text: text or a character as it is, bool as 0 or 1, integers in decimal, floating point with
-// six digits. Refers to text, which must outlive it. The kinds are few, so that the hundreds of checks of the library
-// share one function that makes text of them.
+// six digits, objects by their to_string(). Refers to text and objects, which must outlive it. The kinds are few, so
+// that the hundreds of checks of the library share one function that makes text of them.
 class ErrorPart {
  public:
   ErrorPart(std::string_view text) : kind_(Kind::text), size_(text.size()) { value_.text = text.data(); }
@@ -41,9 +41,18 @@ class ErrorPart {
     value_.real = static_cast<double>(value);
   }
 
+  template <class Object>
+  requires requires(const Object& object) { object.to_string(); }
+  ErrorPart(const Object& object)
+      : kind_(Kind::object), write_([](const void* at) { return static_cast<const Object*>(at)->to_string(); }) {
+    value_.object = &object;
+  }
+
   void append_to(std::string& text) const {
     if (kind_ == Kind::text) {
       text.append(value_.text, size_);
+    } else if (kind_ == Kind::object) {
+      text += write_(value_.object);
     } else if (kind_ == Kind::character) {
       text += static_cast<char>(value_.integer);
     } else {
@@ -59,11 +68,13 @@ class ErrorPart {
   }
 
  private:
-  enum class Kind : std::uint8_t { text, character, integer, natural, real };
+  enum class Kind : std::uint8_t { text, character, integer, natural, real, object };
   Kind kind_;
   std::size_t size_ = 0;
+  std::string (*write_)(const void* object) = nullptr;
   union {
     const char* text;
+    const void* object;
     std::int64_t integer;
     double real;
   } value_;

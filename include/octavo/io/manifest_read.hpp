@@ -94,7 +94,7 @@ class ManifestReader {
     }
     const ArrayView& array = weights_.at(json.string());
     require(array.type == type && array.shape.rank() == 1, "array '", json.string(), "': expected one row of ",
-            name_of(type), ", found ", array.shape.to_string(), " of ", name_of(array.type));
+            name_of(type), ", found ", array.shape, " of ", name_of(array.type));
     if (type == ElementType::i8) {  // shifts
       std::vector<Value> wide;
       for (const std::uint8_t byte : array.bytes) wide.push_back(static_cast<Value>(static_cast<std::int8_t>(byte)));
@@ -115,8 +115,8 @@ class ManifestReader {
       const ArrayView& array = weights_.at(data->string());
       for (const std::int64_t extent : info.shape) require(extent > 0, "extent ", extent, " is not positive");
       require(array.type == stored_type(info.dtype) && array.shape == stored_shape(info), "array '", data->string(),
-              "': expected ", stored_shape(info).to_string(), " of ", name_of(stored_type(info.dtype)), ", found ",
-              array.shape.to_string(), " of ", name_of(array.type));
+              "': expected ", stored_shape(info), " of ", name_of(stored_type(info.dtype)), ", found ", array.shape,
+              " of ", name_of(array.type));
       const auto address = reinterpret_cast<std::uintptr_t>(array.bytes.data());
       if (address % bytes_of(array.type) == 0)
         info.data = runtime::ConstantBytes(array.bytes, weights_.file());

@@ -234,8 +234,8 @@ void SafeTensors::read_header(std::string_view text, std::span<const std::uint8_
       const auto begin = offsets[0].integer(0, limit);
       const auto end = offsets[1].integer(begin, limit);
       const auto element = static_cast<std::int64_t>(bytes_of(array.type));
-      require((end - begin) % element == 0 && array.shape.size() == (end - begin) / element, "shape ",
-              array.shape.to_string(), " of ", name_of(array.type), " does not fit ", end - begin, " bytes");
+      require((end - begin) % element == 0 && array.shape.size() == (end - begin) / element, "shape ", array.shape,
+              " of ", name_of(array.type), " does not fit ", end - begin, " bytes");
       array.bytes = data.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
       arrays_.emplace(key, array);
     } catch (const Error& error) {
@@ -276,8 +276,7 @@ void write_safetensors_to(std::vector<NamedView> arrays, const std::map<std::str
   for (const auto& [name, array] : arrays) {
     require(name != detail::kMetadataKey, "an array cannot have the name ", name);
     require(static_cast<std::size_t>(array.shape.size()) * bytes_of(array.type) == array.bytes.size(), "array '", name,
-            "': shape ", array.shape.to_string(), " of ", name_of(array.type), " does not fit ", array.bytes.size(),
-            " bytes");
+            "': shape ", array.shape, " of ", name_of(array.type), " does not fit ", array.bytes.size(), " bytes");
     const std::vector<std::int64_t> shape(array.shape.begin(), array.shape.end());
     header.emplace_back(name, Json::Object{{"dtype", name_of(array.type)},
                                            {"shape", shape},

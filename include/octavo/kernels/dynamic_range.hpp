@@ -39,9 +39,9 @@ template <class Plan>
 class DynamicRange {
  public:
   // Bound: as accumulator.hpp, without bias, for every input zero point in [0, 255].
-  // `weight(c, k)` is weight k of channel c, k < length.
-  template <class Weight>
-  DynamicRange(std::string_view what, Plan plan, std::int64_t length, Weight weight, const DynamicRangeStage& stage)
+  // `sums_of(c)` are the WeightSums of channel c.
+  template <class Sums>
+  DynamicRange(std::string_view what, Plan plan, Sums sums_of, const DynamicRangeStage& stage)
       : plan_(std::move(plan)), low_(stage.low), high_(stage.high) {
     const std::int64_t channels = plan_.geometry().out_c;
     const auto n = static_cast<std::size_t>(channels);
@@ -56,8 +56,7 @@ class DynamicRange {
     weight_scale_.assign(static_cast<std::size_t>(lanes_), 0.0F);
     bias_.assign(static_cast<std::size_t>(lanes_), 0.0F);
     for (std::int64_t c = 0; c < channels; ++c) {
-      WeightSums sums;
-      for (std::int64_t k = 0; k < length; ++k) sums.add(weight(c, k));
+      const WeightSums sums = sums_of(c);
       for (const std::int32_t zero_point : {0, 255}) (void)prove_accumulator(what, c, sums, 0, zero_point);
       const auto lane = static_cast<std::size_t>(c / plan_.per_group() * lanes_per_group + c % plan_.per_group());
       weight_sum_[lane] = static_cast<std::int32_t>(sums.total());
@@ -128,8 +127,12 @@ class DynamicRangeConv2d {
   DynamicRangeConv2d(const ConvGeometry& geometry, std::span<const std::int8_t> weights, const DynamicRangeStage& stage,
                      std::string_view what = "conv2d")
       : engine_(
-            what, detail::ConvPlan(what, geometry, weights), length(geometry),
-            [&](std::int64_t c, std::int64_t k) { return weights[static_cast<std::size_t>(c * length(geometry) + k)]; },
+            what, detail::ConvPlan(what, geometry, weights),
+            [&](std::int64_t c) {
+              WeightSums sums;
+              sums.add(weights.data() + c * length(geometry), length(geometry));
+              return sums;
+            },
             stage) {}
 
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {
@@ -154,8 +157,14 @@ class DynamicRangeDepthwiseConv2d {
   DynamicRangeDepthwiseConv2d(const ConvGeometry& geometry, std::span<const std::int8_t> weights,
                               const DynamicRangeStage& stage, std::string_view what = "depthwise_conv2d")
       : engine_(
-            what, detail::DepthwisePlan(what, geometry, weights), geometry.window.kernel_h * geometry.window.kernel_w,
-            [&](std::int64_t c, std::int64_t k) { return weights[static_cast<std::size_t>(k * geometry.out_c + c)]; },
+            what, detail::DepthwisePlan(what, geometry, weights),
+            [&](std::int64_t c) {
+              WeightSums sums;
+              for (auto k = static_cast<std::size_t>(c); k < weights.size();
+                   k += static_cast<std::size_t>(geometry.out_c))
+                sums.add(weights[k]);
+              return sums;
+            },
             stage) {}
 
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {

@@ -41,8 +41,7 @@ void validate_quantization(const TensorInfo& tensor) {
   }
   if (q.zero_point.size() != q.scale.size())
     what("expected ", q.scale.size(), " zero points, found ", q.zero_point.size());
-  if (q.axis < -1 || q.axis >= static_cast<int>(tensor.shape.rank()))
-    what("no axis ", q.axis, " in ", tensor.shape.to_string());
+  if (q.axis < -1 || q.axis >= static_cast<int>(tensor.shape.rank())) what("no axis ", q.axis, " in ", tensor.shape);
   const std::int64_t entries = q.axis < 0 ? 1 : tensor.shape[static_cast<std::size_t>(q.axis)];
   if (static_cast<std::int64_t>(q.scale.size()) != entries)
     what("expected ", entries, " scales along axis ", q.axis, ", found ", q.scale.size());
@@ -70,22 +69,22 @@ void validate_tensor(const TensorInfo& tensor) {
   require(!tensor.name.empty(), "a tensor has no name");
   std::int64_t elements = 1;
   for (const std::int64_t extent : tensor.shape) {
-    require(extent >= 1 && extent <= kMaxExtent, "tensor '", tensor.name, "': extent ", extent, " of ",
-            tensor.shape.to_string(), " is not in [1, ", kMaxExtent, "]");
+    require(extent >= 1 && extent <= kMaxExtent, "tensor '", tensor.name, "': extent ", extent, " of ", tensor.shape,
+            " is not in [1, ", kMaxExtent, "]");
     elements *= extent;  // at most 2^31 * 2^24
-    require(elements <= kMaxElements, "tensor '", tensor.name, "': ", tensor.shape.to_string(), " has more than ",
-            kMaxElements, " elements");
+    require(elements <= kMaxElements, "tensor '", tensor.name, "': ", tensor.shape, " has more than ", kMaxElements,
+            " elements");
   }
   require(static_cast<int>(tensor.dtype) <= static_cast<int>(DType::i4), "tensor '", tensor.name, "': unknown type");
   if (tensor.constant()) {
     require(static_cast<std::int64_t>(tensor.data.size()) == data_bytes(tensor.dtype, tensor.shape), "tensor '",
-            tensor.name, "': ", tensor.shape.to_string(), " of ", name_of(tensor.dtype), " needs ",
+            tensor.name, "': ", tensor.shape, " of ", name_of(tensor.dtype), " needs ",
             data_bytes(tensor.dtype, tensor.shape), " bytes, found ", tensor.data.size());
   } else {
     require(tensor.dtype == DType::f32 || is_code(tensor.dtype), "tensor '", tensor.name, "': an activation cannot be ",
             name_of(tensor.dtype));
     require(tensor.shape.rank() >= 1 && tensor.shape[0] == 1, "tensor '", tensor.name,
-            "': expected an activation whose first extent, the batch, is 1; found ", tensor.shape.to_string());
+            "': expected an activation whose first extent, the batch, is 1; found ", tensor.shape);
     require(tensor.quantization.axis == -1, "tensor '", tensor.name, "': activations are quantized per tensor");
   }
   validate_quantization(tensor);
@@ -147,13 +146,12 @@ class OpValidator {
         fits = extent == 1 || extent == out[out.rank() - behind];
         if (extent != 1) widest[out.rank() - behind] = extent;
       }
-      check(fits, "input '", input(i).name, "', ", in.to_string(), ", does not spread over ", out.to_string());
+      check(fits, "input '", input(i).name, "', ", in, ", does not spread over ", out);
     }
-    check(widest == out, "the inputs give ", widest.to_string(), ", the output is ", out.to_string());
+    check(widest == out, "the inputs give ", widest, ", the output is ", out);
   }
   void expect_shape(const TensorInfo& tensor, const Shape& shape) const {
-    check(tensor.shape == shape, "tensor '", tensor.name, "': expected ", shape.to_string(), ", found ",
-          tensor.shape.to_string());
+    check(tensor.shape == shape, "tensor '", tensor.name, "': expected ", shape, ", found ", tensor.shape);
   }
   void expect_type(const TensorInfo& tensor, DType dtype) const {
     check(tensor.dtype == dtype, "tensor '", tensor.name, "': expected ", name_of(dtype), ", found ",
@@ -191,8 +189,8 @@ class OpValidator {
       case OpKind::average_pool2d:
       case OpKind::max_pool2d:
         same_type(op_.kind == OpKind::average_pool2d && program_.rounding == Rounding::nearest_even_f32);
-        check(in.rank() == 4 && out.rank() == 4 && in[3] == out[3], "expected NHWC with equal channels, found ",
-              in.to_string(), " and ", out.to_string());
+        check(in.rank() == 4 && out.rank() == 4 && in[3] == out[3], "expected NHWC with equal channels, found ", in,
+              " and ", out);
         check(op_.window.dilation_h == 1 && op_.window.dilation_w == 1, "pools have no dilation");
         check(op_.window.kernel_h >= 1 && op_.window.kernel_w >= 1 && op_.window.kernel_h <= kMaxPoolTaps &&
                   op_.window.kernel_w <= kMaxPoolTaps && op_.window.kernel_h * op_.window.kernel_w <= kMaxPoolTaps,
@@ -201,13 +199,13 @@ class OpValidator {
       case OpKind::global_average_pool:
         same_type(true);
         check(in.rank() == 4 && (out == Shape{1, in[3]} || out == Shape{1, 1, 1, in[3]}),
-              "expected NHWC to 1xC or 1x1x1xC, found ", in.to_string(), " to ", out.to_string());
+              "expected NHWC to 1xC or 1x1x1xC, found ", in, " to ", out);
         return;
       case OpKind::pad:
         return pad();
       case OpKind::reshape:
         check(input().dtype == output().dtype, "cannot change the type");
-        check(in.size() == out.size(), "cannot make ", out.to_string(), " of ", in.to_string());
+        check(in.size() == out.size(), "cannot make ", out, " of ", in);
         return same_grid();
       case OpKind::clamp:
       case OpKind::hard_swish:
@@ -235,7 +233,7 @@ class OpValidator {
     for (std::size_t i = 0; i < op_.axes.size(); ++i)
       check(op_.axes[i] >= 1 && op_.axes[i] < static_cast<int>(in.rank()) &&
                 op_.axes[i] == op_.axes[0] + static_cast<int>(i),
-            "axis ", op_.axes[i], ": expected neighbours behind the batch of ", in.to_string());
+            "axis ", op_.axes[i], ": expected neighbours behind the batch of ", in);
     Shape kept;
     Shape dropped;
     for (std::size_t i = 0; i < in.rank(); ++i) {
@@ -244,8 +242,8 @@ class OpValidator {
       kept.push_back(reduced ? 1 : in[i]);
       if (!reduced) dropped.push_back(in[i]);
     }
-    check(output().shape == kept || output().shape == dropped, "expected ", kept.to_string(), " or ",
-          dropped.to_string(), ", found ", output().shape.to_string());
+    check(output().shape == kept || output().shape == dropped, "expected ", kept, " or ", dropped, ", found ",
+          output().shape);
     check(mean_extents(program_, op_).count < (1 << 23), "expected a mean of fewer than 2^23 values");
   }
 
@@ -279,7 +277,7 @@ class OpValidator {
   void pad() const {
     const Shape& in = input().shape;
     same_type(false);
-    check(in.rank() == 4, "expected NHWC, found ", in.to_string());
+    check(in.rank() == 4, "expected NHWC, found ", in);
     for (const std::int64_t amount : {op_.pad_top, op_.pad_bottom, op_.pad_left, op_.pad_right})
       check(amount >= 0 && amount <= kMaxExtent, "padding ", amount, " is out of range");
     expect_shape(output(), {1, in[1] + op_.pad_top + op_.pad_bottom, in[2] + op_.pad_left + op_.pad_right, in[3]});
@@ -293,7 +291,7 @@ class OpValidator {
     Shape expected = input(0).shape;
     const int rank = static_cast<int>(expected.rank());
     const int axis = op_.axis < 0 ? op_.axis + rank : op_.axis;
-    check(axis >= 1 && axis < rank, "axis ", op_.axis, " is not behind the batch in ", expected.to_string());
+    check(axis >= 1 && axis < rank, "axis ", op_.axis, " is not behind the batch in ", expected);
     const auto along = static_cast<std::size_t>(axis);
     for (std::size_t i = 1; i < op_.inputs.size(); ++i) {
       Shape other = input(i).shape;
@@ -306,8 +304,7 @@ class OpValidator {
     expect_shape(output(), expected);
   }
   void expect_shape_of(const Shape& found, const Shape& expected) const {
-    check(found == expected, "inputs differ outside of axis ", op_.axis, ": ", expected.to_string(), " and ",
-          found.to_string());
+    check(found == expected, "inputs differ outside of axis ", op_.axis, ": ", expected, " and ", found);
   }
 
   void convolution() const {
@@ -360,21 +357,20 @@ class OpValidator {
   [[nodiscard]] std::int64_t dense() const {
     const Shape& in = input().shape;
     const Shape& weights = input(1).shape;
-    check(weights.rank() == 2 && in.rank() >= 2, "expected 1x..xI inputs and OxI weights, found ", in.to_string(),
-          " and ", weights.to_string());
+    check(weights.rank() == 2 && in.rank() >= 2, "expected 1x..xI inputs and OxI weights, found ", in, " and ",
+          weights);
     check(weights[1] == in.back(), "weights '", input(1).name, "': expected ", in.back(), " inputs, found ",
           weights[1]);
     Shape expected = in;
     expected[in.rank() - 1] = weights[0];
-    check(output().shape == expected, "output '", output().name, "': expected ", expected.to_string(), ", found ",
-          output().shape.to_string());
+    check(output().shape == expected, "output '", output().name, "': expected ", expected, ", found ", output().shape);
     return weights[0];
   }
 
   [[nodiscard]] std::int64_t conv() const {
     const Shape& weights = input(1).shape;
     const std::int64_t channels = images();
-    check(weights.rank() == 4, "expected OHWI weights, found ", weights.to_string());
+    check(weights.rank() == 4, "expected OHWI weights, found ", weights);
     check(
         op_.groups >= 1 && op_.groups <= kMaxExtent && input().shape[3] % op_.groups == 0 && channels % op_.groups == 0,
         op_.groups, " groups do not divide ", input().shape[3], " inputs and ", channels, " outputs");
@@ -393,8 +389,8 @@ class OpValidator {
 
   // NHWC in and out; returns the output channels.
   [[nodiscard]] std::int64_t images() const {
-    check(input().shape.rank() == 4 && output().shape.rank() == 4, "expected NHWC, found ", input().shape.to_string(),
-          " and ", output().shape.to_string());
+    check(input().shape.rank() == 4 && output().shape.rank() == 4, "expected NHWC, found ", input().shape, " and ",
+          output().shape);
     check(op_.window.kernel_h >= 1 && op_.window.kernel_h <= kMaxExtent && op_.window.kernel_w >= 1 &&
               op_.window.kernel_w <= kMaxExtent,
           "the window ", op_.window.kernel_h, "x", op_.window.kernel_w, " is out of range");
