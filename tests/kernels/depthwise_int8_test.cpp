@@ -64,6 +64,21 @@ TEST_CASE("3x3: channels around each vector, strides, paddings, sizes") {
         }
 }
 
+TEST_CASE("3x3, stride 1: rows around the groups that share a register") {
+  Rng rng(3);
+  for (const std::int64_t c : {16, 32, 80, 96, 144})
+    for (std::int64_t rows = 3; rows <= 18; ++rows) {
+      ConvGeometry g;
+      g.in_c = g.out_c = c;
+      g.in_h = g.out_h = rows;
+      g.in_w = g.out_w = 1 + static_cast<std::int64_t>(rng.below(7));
+      g.window = {.kernel_h = 3, .kernel_w = 3};
+      g.window.pad_top = static_cast<std::int64_t>(rng.below(3));
+      g.window.pad_left = 1;
+      check(g, 2, Rounding::nearest_even_f32, 0, static_cast<int>(rng.below(4)), rng);
+    }
+}
+
 TEST_CASE("random windows, dilations and channel multipliers") {
   Rng rng(2);
   for (int i = 0; i < 300; ++i) {

@@ -20,7 +20,8 @@ namespace detail {
 // What the vector kernels multiply with. Four rows of codes (image rows, or taps) interleaved byte by byte with
 // vpunpck{l,h} give 32-bit lanes that hold four taps of one channel, but in the order of the in-lane unpacks: of a
 // block of 64 channels, quad q (0..3) holds channels 16 * l + 4 * q + e at lane 4 * l + e (l, e = 0..3). Weights are
-// stored in that order (64 bytes a quad, four taps a channel); the saturating packs that end the kernel undo it.
+// stored in that order (64 bytes a quad, four taps a channel); the saturating packs that end the kernel undo it. In
+// `columns`, a last block of 16 or 32 channels is repeated up to 64, for registers that hold several rows of them.
 //
 // `taps`: any window, tap t = i * kernel_w + j: [out_c / 64][ceil(taps / 4)][4 quads][16 lanes][4 taps].
 // `columns`: 3x3 only: [out_c / 64][3 columns][2 rows][4 quads][16][4]: taps [w0 w1 w2 0] for an output row and
@@ -34,6 +35,13 @@ struct DepthwiseWeights {
 // Where channel c's 32-bit lane stands when the blocks' quads follow one another: 64 * block + 16 * quad + lane.
 [[nodiscard]] constexpr std::int64_t quad_lane(std::int64_t c) {
   return c / kChannelBlock * kChannelBlock + c % 16 / 4 * 16 + c % kChannelBlock / 16 * 4 + c % 4;
+}
+
+// The channel whose values stand at the place of channel c, which may lie behind the last one: -1 for none.
+[[nodiscard]] constexpr std::int64_t repeated_channel(std::int64_t c, std::int64_t channels) {
+  if (c < channels) return c;
+  const std::int64_t rest = channels % kChannelBlock;
+  return rest == 16 || rest == 32 ? channels - rest + c % rest : -1;
 }
 
 // The first byte of its four taps inside its packed block.
@@ -57,10 +65,12 @@ struct DepthwiseWeights {
   for (std::int64_t row = 0; row < 2; ++row)
     for (std::int64_t i = 0; i < 3; ++i)
       for (std::int64_t j = 0; j < 3; ++j)
-        for (std::int64_t c = 0; c < g.out_c; ++c) {
+        for (std::int64_t c = 0; c < blocks * kChannelBlock; ++c) {
           const std::int64_t block = (c / kChannelBlock * 3 + j) * 2 + row;
-          packed.columns[static_cast<std::size_t>(block * block_bytes + quad_position(c) + i + row)] =
-              weights[(i * 3 + j) * g.out_c + c];
+          const std::int64_t from = repeated_channel(c, g.out_c);
+          if (from >= 0)
+            packed.columns[static_cast<std::size_t>(block * block_bytes + quad_position(c) + i + row)] =
+                weights[(i * 3 + j) * g.out_c + from];
         }
   return packed;
 }

@@ -130,8 +130,10 @@ class QuantizedDepthwiseConv2d {
     scale_quads_.assign(starts_.size(), 0.0F);
     for (std::size_t c = 0; c < starts_.size(); ++c) {
       const auto lane = static_cast<std::size_t>(detail::quad_lane(static_cast<std::int64_t>(c)));
-      start_quads_[lane] = starts_[c];
-      scale_quads_[lane] = stage_.stage().scale[c];
+      const std::int64_t from = detail::repeated_channel(static_cast<std::int64_t>(c), geometry.out_c);
+      if (from < 0) continue;
+      start_quads_[lane] = starts_[static_cast<std::size_t>(from)];
+      scale_quads_[lane] = stage_.stage().scale[static_cast<std::size_t>(from)];
     }
   }
 

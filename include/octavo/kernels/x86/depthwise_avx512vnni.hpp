@@ -2,8 +2,9 @@
 //
 // 3x3, stride 1: four image rows are interleaved once a column and serve two output rows; per column and 64 channels: 4
 // loads, 8 unpacks, 24 VPDPBUSD for 128 outputs. 3x3, other strides: one output row, 12 VPDPBUSD for 64 outputs. Any
-// other window: taps in groups of four. Blocks of 64 channels use 512-bit registers, a rest of at most 32 channels
-// 256-bit ones.
+// other window: taps in groups of four. Blocks of 64 channels use 512-bit registers. So does a rest of 32 or 16
+// channels of a 3x3 with stride 1, for 2 or 4 times as many rows; any other rest of at most 32 channels uses 256-bit
+// ones.
 #ifndef OCTAVO_KERNELS_X86_DEPTHWISE_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_DEPTHWISE_AVX512VNNI_HPP_
 
@@ -40,10 +41,28 @@ struct Depthwise<Isa::avx512vnni> {
         fast ? taps_row<true>(call, y) : taps_row<false>(call, y);
       return;
     }
-    const std::int64_t stride = g.window.stride_w;
-    const bool pairs = stride == 1 && g.window.stride_h == 1;
-    for (std::int64_t y = call.y_begin; y < call.y_end;) {
-      if (pairs && y + 1 < call.y_end) {
+    // A last block of 32 or 16 channels: 2 or 4 pairs of rows share a register.
+    const std::int64_t rest = (call.channel_end - call.channel_begin) % kChannelBlock;
+    const bool pairs = g.window.stride_h == 1 && g.window.stride_w == 1;
+    std::int64_t y = call.y_begin;
+    if (fast && pairs && rest == 32) y = grouped_rows<2>(call);
+    if (fast && pairs && rest == 16) y = grouped_rows<4>(call);
+    all_rows(call, y, call.y_end);
+  }
+
+ private:
+  static bool three_by_three(const ConvGeometry& g) {
+    const Window& w = g.window;
+    return w.kernel_h == 3 && w.kernel_w == 3 && w.dilation_h == 1 && w.dilation_w == 1;
+  }
+
+  // Output rows [y, y_end), all channels.
+  static void all_rows(const DepthwiseCall& call, std::int64_t y, std::int64_t y_end) {
+    const bool fast = call.sink.kind == Sink::Kind::fast_codes;
+    const std::int64_t stride = call.geometry->window.stride_w;
+    const bool pairs = stride == 1 && call.geometry->window.stride_h == 1;
+    while (y < y_end) {
+      if (pairs && y + 1 < y_end) {
         fast ? rows<true, 2, 1>(call, y) : rows<false, 2, 1>(call, y);
         y += 2;
       } else if (stride == 1) {
@@ -58,11 +77,19 @@ struct Depthwise<Isa::avx512vnni> {
       }
     }
   }
-
- private:
-  static bool three_by_three(const ConvGeometry& g) {
-    const Window& w = g.window;
-    return w.kernel_h == 3 && w.kernel_w == 3 && w.dilation_h == 1 && w.dilation_w == 1;
+  // Fast, stride 1, a last block of 64 / Groups channels: as many whole groups of row pairs as there are; returns the
+  // row behind them.
+  template <unsigned Groups>
+  static std::int64_t grouped_rows(const DepthwiseCall& call) {
+    constexpr std::int64_t rows_at_once = 2 * Groups;
+    DepthwiseCall wide = call;
+    wide.channel_end -= 64 / Groups;
+    std::int64_t y = call.y_begin;
+    for (; y + rows_at_once <= call.y_end; y += rows_at_once) {
+      all_rows(wide, y, y + rows_at_once);
+      columns<ZmmGroups<Groups>, true, 2, 1>(call, y, wide.channel_end);
+    }
+    return y;
   }
 
   // Output rows y .. y + Rows - 1, horizontal stride Step (0: any), block after block of channels.
@@ -89,17 +116,18 @@ struct Depthwise<Isa::avx512vnni> {
   template <class Vector, bool Fast>
   struct Writer {
     const DepthwiseCall& call;
-    std::int64_t channel, count;
+    std::int64_t channel, count, group_bytes;
     __mmask64 mask;
     bool offset, narrow;         // what a layer does not need is skipped
     const std::int32_t* starts;  // fast
     const float* scales;
     typename Vector::Register zero_point, low, high;
 
-    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE Writer(const DepthwiseCall& c, std::int64_t first)
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE Writer(const DepthwiseCall& c, std::int64_t first, int rows = 1)
         : call(c),
           channel(first),
           count(std::min(Vector::kCodes, c.geometry->out_c - first)),
+          group_bytes(rows * c.geometry->out_w * c.geometry->out_c),
           mask(mask64(count)),
           offset(c.sink.zero_point != 0),
           narrow(c.sink.min > 0 || c.sink.max < 255),
@@ -124,7 +152,7 @@ struct Depthwise<Isa::avx512vnni> {
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE void write_words(typename Vector::Register first,
                                                             typename Vector::Register second, std::uint8_t* out) const {
       const auto codes = Vector::to_codes(first, second);
-      Vector::store(out, mask, narrow ? Vector::clamp(codes, low, high) : codes);
+      Vector::store(out, group_bytes, mask, narrow ? Vector::clamp(codes, low, high) : codes);
     }
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE void write(const typename Vector::Register* acc, void* out) const {
       if constexpr (Fast) {
@@ -221,26 +249,39 @@ struct Depthwise<Isa::avx512vnni> {
     writer.write_words(words[0][3], words[1][3], lower + pixel_bytes);
   }
 
-  // 3x3: output rows y (and y + 1, stride 1) of channels [c, c + Vector::kCodes).
+  // 3x3: output rows y (and y + 1, stride 1) of channels [c, c + Vector::kCodes), and as many rows below them for each
+  // further group of the register.
   template <class Vector, bool Fast, int Rows, int Step>
   OCTAVO_TARGET_AVX512VNNI static void columns(const DepthwiseCall& call, std::int64_t y, std::int64_t c) {
     using Register = typename Vector::Register;
     const ConvGeometry& g = *call.geometry;
-    const Writer<Vector, Fast> writer(call, c);
+    constexpr unsigned groups = Vector::kGroups;
+    const Writer<Vector, Fast> writer(call, c, Rows);
     const std::int64_t top = y * g.window.stride_h - g.window.pad_top;
-    const std::uint8_t* const r0 = call.row(top) + c;
-    const std::uint8_t* const r1 = call.row(top + 1) + c;
-    const std::uint8_t* const r2 = call.row(top + 2) + c;
-    const std::uint8_t* const r3 = Rows == 2 ? call.row(top + 3) + c : r2;
+    struct Row {
+      const std::uint8_t* of[groups];
+    };
+    const auto row = [&](std::int64_t i) {
+      Row r;
+      for (unsigned n = 0; n < groups; ++n) r.of[n] = call.row(top + i + n * Rows * g.window.stride_h) + c;
+      return r;
+    };
+    const Row r0 = row(0), r1 = row(1), r2 = row(2), r3 = Rows == 2 ? row(3) : r2;
     const Register outside = Vector::fill(*call.zero_row);
     const std::int64_t width = g.in_w, channels = g.in_c;
     const __mmask64 mask = writer.mask;
+    const auto load = [=](const Row& r, std::int64_t at) OCTAVO_TARGET_AVX512VNNI {
+      Register codes = Vector::load(r.of[0] + at, mask);
+#pragma GCC unroll 3
+      for (unsigned n = 1; n < groups; ++n)
+        if constexpr (groups > 1) codes = Vector::insert(codes, n, r.of[n] + at);
+      return codes;
+    };
     const auto column = [=](std::int64_t x) OCTAVO_TARGET_AVX512VNNI {
       if (x < 0 || x >= width) return Quads<Vector>{{outside, outside, outside, outside}};
       const std::int64_t at = x * channels;
-      const Register third = Vector::load(r2 + at, mask);
-      return interleave<Vector>(Vector::load(r0 + at, mask), Vector::load(r1 + at, mask), third,
-                                Rows == 2 ? Vector::load(r3 + at, mask) : third);
+      const Register third = load(r2, at);
+      return interleave<Vector>(load(r0, at), load(r1, at), third, Rows == 2 ? load(r3, at) : third);
     };
     const auto* weights =
         reinterpret_cast<const ColumnWeights*>(call.weights->columns.data() + c / kChannelBlock * 6 * 256);

@@ -15,16 +15,19 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-// The operations of one register width, as names. dot() takes weights in memory (a "vm" constraint makes clang copy
+// The operations of one register width, as names. A register holds kCodes channels of a pixel in each of kGroups groups
+// of rows. dot() takes weights in memory (a "vm" constraint makes clang copy
 // them to the stack first), dot_register() in a register.
 struct Zmm {
   using Register = __m512i;
   static constexpr std::int64_t kCodes = 64;
+  static constexpr unsigned kGroups = 1;
 
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load(const std::uint8_t* p, __mmask64 mask) {
     return _mm512_maskz_loadu_epi8(mask, p);
   }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, __mmask64 mask, Register v) {
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, std::int64_t /*group_bytes*/,
+                                                           __mmask64 mask, Register v) {
     _mm512_mask_storeu_epi8(p, mask, v);
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load_lanes(const std::int32_t* p) {
@@ -78,14 +81,44 @@ struct Zmm {
   }
 };
 
+// 512 bits with 32 channels in 2 groups of rows, or 16 in 4. (Masked loads and stores: broadcasts, inserts and extracts
+// would take the ports of the unpacks and packs.)
+template <unsigned Groups>
+struct ZmmGroups : Zmm {
+  static constexpr std::int64_t kCodes = 64 / Groups;
+  static constexpr unsigned kGroups = Groups;
+
+  // Group 0. What stands in the others is left open: insert() fills them.
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load(const std::uint8_t* p, __mmask64 /*mask*/) {
+    if constexpr (Groups == 2) return _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  // `front` with the codes at p in group g.
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register insert(Register front, unsigned g, const std::uint8_t* p) {
+    return _mm512_mask_loadu_epi32(front, lanes(g), p - g * kCodes);
+  }
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, std::int64_t group_bytes,
+                                                           __mmask64 /*mask*/, Register v) {
+#pragma GCC unroll 4
+    for (unsigned g = 0; g < Groups; ++g) _mm512_mask_storeu_epi32(p + g * (group_bytes - kCodes), lanes(g), v);
+  }
+
+ private:
+  static constexpr __mmask16 lanes(unsigned g) {
+    return static_cast<__mmask16>(((1U << 16 / Groups) - 1) << g * (16 / Groups));
+  }
+};
+
 struct Ymm {
   using Register = __m256i;
   static constexpr std::int64_t kCodes = 32;
+  static constexpr unsigned kGroups = 1;
 
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load(const std::uint8_t* p, __mmask64 mask) {
     return _mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), p);
   }
-  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, __mmask64 mask, Register v) {
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store(std::uint8_t* p, std::int64_t /*group_bytes*/,
+                                                           __mmask64 mask, Register v) {
     _mm256_mask_storeu_epi8(p, static_cast<__mmask32>(mask), v);
   }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static Register load_lanes(const std::int32_t* p) {
