@@ -28,10 +28,10 @@ struct ConvertOptions {
 };
 
 // The int8 model of a graph from quantize_model() (trained) or calibrate(): batch norm folded, activations and padding
-// fused, weights and biases in integers; float32 input and output, quantized and dequantized by operators at the
-// border. Kernel codes are those that fake-quantization gave in the last pass. A graph without activation grids
-// (Scheme::weights_only) becomes a dynamic-range program. Throws Error with the layer's name when a grid is missing or
-// an accumulator could leave 32 bits.
+// fused, weights and biases in integers (weights of 4 bits or fewer two a byte); float32 input and output, quantized
+// and dequantized by operators at the border. Kernel codes are those that fake-quantization gave in the last pass. A
+// graph without activation grids (Scheme::weights_only) becomes a dynamic-range program. Throws Error with the layer's
+// name when a grid is missing or an accumulator could leave 32 bits.
 template <class Lazy = void>
 [[nodiscard]] runtime::Program convert(const nn::Graph& graph, const ConvertOptions& options = {});
 
@@ -146,7 +146,7 @@ class Converter {
     bias_grid.bits = 32;
     bias_grid.qmin = std::numeric_limits<std::int32_t>::min();
     bias_grid.qmax = std::numeric_limits<std::int32_t>::max();
-    inputs.push_back(writer_.constant<std::int8_t>(name + "/kernel", folded.weights_shape, kernel.codes, weights_grid));
+    inputs.push_back(writer_.weights(name + "/kernel", folded.weights_shape, kernel.codes, weights_grid));
     inputs.push_back(
         writer_.constant<std::int32_t>(name + "/bias", {static_cast<std::int64_t>(bias.size())}, bias, bias_grid));
   }
@@ -203,8 +203,8 @@ class Converter {
 
 inline int write_quantized_kernel(ProgramWriter& writer, const FoldedOp& folded, std::span<const float> /*kernel*/) {
   const QuantizedKernel kernel = quantize_kernel(writer.graph(), folded);
-  return writer.constant<std::int8_t>(folded.op.name + "/kernel", folded.weights_shape, kernel.codes,
-                                      to_quantization(kernel.params, folded.weights_shape.rank()));
+  return writer.weights(folded.op.name + "/kernel", folded.weights_shape, kernel.codes,
+                        to_quantization(kernel.params, folded.weights_shape.rank()));
 }
 
 }  // namespace detail

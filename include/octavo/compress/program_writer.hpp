@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "../nn/graph.hpp"
-#include "../runtime/program.hpp"
+#include "../runtime/program_info.hpp"
 #include "fold.hpp"
 
 namespace octavo {
@@ -47,6 +47,18 @@ class ProgramWriter {
     runtime::ConstantBytes& bytes = program.tensors.back().data;
     bytes.resize(data.size_bytes());
     std::memcpy(bytes.data(), data.data(), data.size_bytes());
+    return id;
+  }
+
+  // Weights in codes: two a byte where their grid has 4 bits or fewer.
+  int weights(std::string name, const Shape& shape, std::span<const std::int8_t> codes,
+              runtime::Quantization quantization) {
+    const bool nibbles = !quantization.empty() && quantization.bits <= 4;
+    const int id = constant<std::int8_t>(std::move(name), shape, codes, std::move(quantization));
+    if (!nibbles) return id;
+    runtime::TensorInfo& tensor = program.tensors.back();
+    tensor.dtype = runtime::DType::i4;
+    tensor.data = runtime::packed_nibbles(codes, shape);
     return id;
   }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -22,6 +23,23 @@ constexpr std::int64_t element_bytes(DType dtype) { return dtype == DType::f32 |
   if (dtype != DType::i4) return shape.size() * element_bytes(dtype);
   const std::int64_t rows = shape.rank() == 0 ? 1 : shape[0];
   return rows == 0 ? 0 : rows * ((shape.size() / rows + 1) / 2);
+}
+
+// Codes of [-8, 7] as an int4 tensor of that shape holds them: two a byte, the low nibble first, each row of the
+// outermost extent in whole bytes.
+[[nodiscard]] inline AlignedVector<std::uint8_t> packed_nibbles(std::span<const std::int8_t> codes,
+                                                                const Shape& shape) {
+  AlignedVector<std::uint8_t> bytes;
+  bytes.reserve(static_cast<std::size_t>(data_bytes(DType::i4, shape)));
+  const std::size_t rows = shape.rank() == 0 ? 1 : static_cast<std::size_t>(shape[0]);
+  const std::size_t columns = rows == 0 ? 0 : codes.size() / rows;
+  for (std::size_t row = 0; row < rows; ++row)
+    for (std::size_t i = 0; i < columns; i += 2) {
+      const std::int8_t* code = codes.data() + row * columns + i;
+      const int high = i + 1 < columns ? code[1] : 0;
+      bytes.push_back(static_cast<std::uint8_t>((code[0] & 15) | (high & 15) << 4));
+    }
+  return bytes;
 }
 
 constexpr bool is_convolution(OpKind kind) {
