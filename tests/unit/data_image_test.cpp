@@ -187,6 +187,30 @@ TEST_CASE("damaged files end in a picture or an Error") {
   CHECK(refused > 20);
 }
 
+TEST_CASE("a JPEG with too many codes is refused, wherever its table lies") {
+  const auto jpeg = encode_jpeg(pattern(24, 24, 3).view());
+  std::size_t table = 2;  // the first segment of code tables: FF C4, length, class, 16 counts
+  while (table + 21 < jpeg.size() && !(jpeg[table] == 0xFF && jpeg[table + 1] == 0xC4)) ++table;
+  REQUIRE(table + 21 < jpeg.size());
+  auto damaged = jpeg;
+  damaged[table + 18] = damaged[table + 19] = 200;
+  const auto refused = [](const std::vector<std::uint8_t>& bytes) {
+    return contains(error_of([&] { (void)decode_image(bytes); }), "more than 256 codes");
+  };
+  CHECK(refused(damaged));
+  auto cut = damaged;
+  cut.resize(table + 21);
+  CHECK(refused(cut));
+
+  // Fill bytes in front of the first marker.
+  auto filled = damaged;
+  filled.insert(filled.begin(), 37, std::uint8_t{0xFF});
+  CHECK(refused(filled));
+  auto good = jpeg;
+  good.insert(good.begin(), 37, std::uint8_t{0xFF});
+  CHECK(decode_image(good).pixels == decode_image(jpeg).pixels);
+}
+
 TEST_CASE("the first photo that a thread reads may be none") {
   const std::vector<std::uint8_t> text = {'n', 'o', 't', ' ', 'a', 'n', ' ', 'i', 'm', 'a', 'g', 'e', '\n'};
   std::string error;

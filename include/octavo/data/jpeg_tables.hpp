@@ -3,6 +3,7 @@
 #ifndef OCTAVO_DATA_JPEG_TABLES_HPP_
 #define OCTAVO_DATA_JPEG_TABLES_HPP_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,10 +15,11 @@ inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
 // False when a table has more than 256 codes (JPEG, B.2.4.2: 16 counts of codes by length). Bytes that are no JPEG
-// file, or end early, have no such table.
+// file, or end early, have no such table. Any marker may have fill bytes (0xFF) in front, the first one too.
 [[nodiscard]] inline bool jpeg_tables_fit(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() < 4 || bytes[0] != 0xFF || bytes[1] != 0xD8) return true;
-  std::size_t at = 2;
+  const auto first = std::find_if(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte != 0xFF; });
+  if (first == bytes.begin() || first == bytes.end() || *first != 0xD8) return true;
+  auto at = static_cast<std::size_t>(first - bytes.begin()) + 1;
   while (at + 1 < bytes.size()) {
     const std::uint8_t marker = bytes[at + 1];
     const bool alone = marker == 0x00 || marker == 0xFF || marker == 0x01 || (marker >= 0xD0 && marker <= 0xD9);
