@@ -141,11 +141,14 @@ struct Depthwise<Isa::avx512vnni> {
       if constexpr (Fast) return Vector::load_lanes(starts + 16 * quad);
       return Vector::zero();
     }
-    // Fast: quads 2 * half and 2 * half + 1 scaled, rounded and packed. The saturating packs clamp.
-    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE typename Vector::Register words(int half, typename Vector::Register acc0,
-                                                                           typename Vector::Register acc1) const {
-      const float* scale = scales + 32 * half;
-      const auto packed = Vector::to_words(Vector::scaled(acc0, scale), Vector::scaled(acc1, scale + 16));
+    // Fast: a quad's sums scaled and rounded; those of quads 2 * i and 2 * i + 1 packed. The saturating packs clamp.
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE typename Vector::Register scaled(int quad,
+                                                                            typename Vector::Register acc) const {
+      return Vector::scaled(acc, scales + 16 * quad);
+    }
+    OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE typename Vector::Register words(typename Vector::Register even,
+                                                                           typename Vector::Register odd) const {
+      const auto packed = Vector::to_words(even, odd);
       return offset ? Vector::add_words(packed, zero_point) : packed;
     }
     // The packs put the channels back in order.
@@ -156,7 +159,8 @@ struct Depthwise<Isa::avx512vnni> {
     }
     OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE void write(const typename Vector::Register* acc, void* out) const {
       if constexpr (Fast) {
-        write_words(words(0, acc[0], acc[1]), words(1, acc[2], acc[3]), static_cast<std::uint8_t*>(out));
+        write_words(words(scaled(0, acc[0]), scaled(1, acc[1])), words(scaled(2, acc[2]), scaled(3, acc[3])),
+                    static_cast<std::uint8_t*>(out));
       } else {
         std::int32_t quads[4][16];
 #pragma GCC unroll 4
@@ -213,35 +217,44 @@ struct Depthwise<Isa::avx512vnni> {
                                                                   const Quads<Vector>& c3, std::uint8_t* upper,
                                                                   std::uint8_t* lower, std::int64_t pixel_bytes) {
     using Register = typename Vector::Register;
-    Register words[2][4];  // upper row: pixels 0, 1; lower row: pixels 0, 1
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      Register acc[2][4];
-#pragma GCC unroll 2
-      for (int k = 0; k < 2; ++k) {
-        const int i = 2 * half + k;
+    // Upper row: pixels 0, 1; lower row: pixels 0, 1. A quad's output stage follows the next one's products: by then
+    // its own are done, and the stage does not fill the scheduler while it waits.
+    Register acc[2][4], even[4], words[2][4];
+#pragma GCC unroll 5
+    for (int i = 0; i < 5; ++i) {
+      if (i < 4) {
+        Register* const to = acc[i % 2];
         const Register start = writer.start(i);
         Register weight = as<Register>(w.bytes[0][0][i]);
-        Register upper0 = Vector::dot_register(start, c0.quad[i], weight);
-        Register upper1 = Vector::dot_register(start, c1.quad[i], weight);
+        to[0] = Vector::dot_register(start, c0.quad[i], weight);
+        to[1] = Vector::dot_register(start, c1.quad[i], weight);
         weight = as<Register>(w.bytes[0][1][i]);
-        Register lower0 = Vector::dot_register(start, c0.quad[i], weight);
-        Register lower1 = Vector::dot_register(start, c1.quad[i], weight);
+        to[2] = Vector::dot_register(start, c0.quad[i], weight);
+        to[3] = Vector::dot_register(start, c1.quad[i], weight);
         weight = as<Register>(w.bytes[1][0][i]);
-        upper0 = Vector::dot_register(upper0, c1.quad[i], weight);
-        upper1 = Vector::dot_register(upper1, c2.quad[i], weight);
+        to[0] = Vector::dot_register(to[0], c1.quad[i], weight);
+        to[1] = Vector::dot_register(to[1], c2.quad[i], weight);
         weight = as<Register>(w.bytes[1][1][i]);
-        lower0 = Vector::dot_register(lower0, c1.quad[i], weight);
-        lower1 = Vector::dot_register(lower1, c2.quad[i], weight);
+        to[2] = Vector::dot_register(to[2], c1.quad[i], weight);
+        to[3] = Vector::dot_register(to[3], c2.quad[i], weight);
         weight = as<Register>(w.bytes[2][0][i]);
-        acc[k][0] = Vector::dot_register(upper0, c2.quad[i], weight);
-        acc[k][1] = Vector::dot_register(upper1, c3.quad[i], weight);
+        to[0] = Vector::dot_register(to[0], c2.quad[i], weight);
+        to[1] = Vector::dot_register(to[1], c3.quad[i], weight);
         weight = as<Register>(w.bytes[2][1][i]);
-        acc[k][2] = Vector::dot_register(lower0, c2.quad[i], weight);
-        acc[k][3] = Vector::dot_register(lower1, c3.quad[i], weight);
+        to[2] = Vector::dot_register(to[2], c2.quad[i], weight);
+        to[3] = Vector::dot_register(to[3], c3.quad[i], weight);
       }
+      if (i > 0) {
+        const int before = i - 1;
 #pragma GCC unroll 4
-      for (int n = 0; n < 4; ++n) words[half][n] = writer.words(half, acc[0][n], acc[1][n]);
+        for (int n = 0; n < 4; ++n) {
+          const Register scaled = writer.scaled(before, acc[before % 2][n]);
+          if (before % 2 == 0)
+            even[n] = scaled;
+          else
+            words[before / 2][n] = writer.words(even[n], scaled);
+        }
+      }
     }
     writer.write_words(words[0][0], words[1][0], upper);
     writer.write_words(words[0][1], words[1][1], upper + pixel_bytes);
