@@ -170,7 +170,10 @@ ModelFiles read_model_files(const std::string& folder, bool map) {
 class ChecksumCheck {
  public:
   ChecksumCheck(const std::string& folder, const ModelFiles& files, bool aside)
-      : folder_(folder), files_(files), expected_(files.manifest.at("weights").at("sha256").string()) {
+      : folder_(folder),
+        file_(files.manifest.at("weights").at("file").string()),
+        expected_(files.manifest.at("weights").at("sha256").string()),
+        content_(files.weights.file()) {
     try {
       if (aside) thread_ = std::thread([this] { compute(); });
     } catch (const std::system_error&) {  // no thread to be had
@@ -188,8 +191,8 @@ class ChecksumCheck {
   void finish() {
     wait();
     if (error_) std::rethrow_exception(error_);
-    require(found_ == expected_, "'", folder_, "/", kManifestFile, "': '", folder_, "/",
-            files_.manifest.at("weights").at("file").string(), "': expected SHA-256 ", expected_, ", found ", found_);
+    require(found_ == expected_, "'", folder_, "/", kManifestFile, "': '", folder_, "/", file_, "': expected SHA-256 ",
+            expected_, ", found ", found_);
   }
 
  private:
@@ -200,7 +203,7 @@ class ChecksumCheck {
   void compute() noexcept {
     constexpr std::size_t piece = std::size_t{1} << 19;
     try {
-      const FileBytes& file = *files_.weights.file();
+      const FileBytes& file = *content_;
       Sha256 digest;
       for (std::size_t at = 0; at < file.bytes().size(); at += piece) {
         const auto bytes = file.bytes().subspan(at, std::min(piece, file.bytes().size() - at));
@@ -213,9 +216,8 @@ class ChecksumCheck {
     }
   }
 
-  std::string folder_;
-  const ModelFiles& files_;
-  std::string expected_;
+  std::string folder_, file_, expected_;
+  std::shared_ptr<const FileBytes> content_;
   std::string found_;
   std::exception_ptr error_;
   std::thread thread_;
@@ -290,9 +292,12 @@ runtime::Program load_program(const std::string& folder, const LoadOptions& opti
 
 template <class Lazy>
 runtime::Model load(const std::string& folder, const LoadOptions& options) {
-  const detail::ModelFiles files = detail::read_model_files(folder, options.map);
-  runtime::Model model = detail::make_checked(
-      folder, files, options, [&] { return runtime::Model(detail::read_program(folder, files), options.model); });
+  detail::ModelFiles files = detail::read_model_files(folder, options.map);
+  runtime::Model model = detail::make_checked(folder, files, options, [&] {
+    runtime::Program program = detail::read_program(folder, files);
+    if (!options.verify) files.manifest = {};  // its memory serves what is packed now
+    return runtime::Model(std::move(program), options.model);
+  });
   files.weights.file()->forget(files.weights.file_bytes());  // all of it that the model uses is packed
   if (options.verify) {
     const Json* test = files.manifest.find("self_test");
