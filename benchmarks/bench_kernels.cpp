@@ -6,6 +6,7 @@
 // --benchmark_min_time says; --benchmark_filter picks rows.
 #include <benchmark/benchmark.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -57,7 +58,7 @@ void rate(benchmark::State& state, const char* name, double per_run) {
       benchmark::Counter(per_run * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
-void run_layer(benchmark::State& state, Setting setting, mobilenet::Layer layer) {
+void run_layer(benchmark::State& state, const Setting& setting, const mobilenet::Layer& layer) {
   const mobilenet::LayerRun run(prepared(setting), layer.step, setting.threads);
   force_isa(setting.isa);
   run.run();
@@ -74,7 +75,7 @@ void run_layer(benchmark::State& state, Setting setting, mobilenet::Layer layer)
 void run_quantize(benchmark::State& state, Isa isa) {
   force_isa(isa);
   const Grid grid{.scale = 1.0F / 127.5F, .zero_point = 127, .qmin = 0, .qmax = 255};
-  AlignedVector<float> in(224 * 224 * 3, 0.3F);
+  AlignedVector<float> in(std::size_t{224} * 224 * 3, 0.3F);
   AlignedVector<std::uint8_t> out(in.size());
   for (auto _ : state) quantize_codes(in.data(), out.data(), static_cast<std::int64_t>(in.size()), grid, Ties::even, 1);
   rate(state, "GB/s", static_cast<double>(in.size()) * 5e-9);

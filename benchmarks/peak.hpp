@@ -91,11 +91,11 @@ OCTAVO_TARGET_AVX2 inline void read_all(const std::byte* data, std::size_t bytes
 }
 
 inline constexpr Kind kKinds[] = {
-    {"vpdpbusd_zmm", octavo::Isa::avx512vnni, 24 * 64, vnni_zmm},
-    {"vpdpbusd_ymm", octavo::Isa::avx512vnni, 14 * 32, vnni_ymm},
-    {"vpmaddwd_vpaddd_ymm", octavo::Isa::avx2, 6 * 16, madd_ymm},
-    {"vfmadd231ps_zmm", octavo::Isa::avx512vnni, 24 * 16, fma_zmm},
-    {"vfmadd231ps_ymm", octavo::Isa::avx2, 14 * 8, fma_ymm},
+    {"vpdpbusd_zmm", octavo::Isa::avx512vnni, std::int64_t{24} * 64, vnni_zmm},
+    {"vpdpbusd_ymm", octavo::Isa::avx512vnni, std::int64_t{14} * 32, vnni_ymm},
+    {"vpmaddwd_vpaddd_ymm", octavo::Isa::avx2, std::int64_t{6} * 16, madd_ymm},
+    {"vfmadd231ps_zmm", octavo::Isa::avx512vnni, std::int64_t{24} * 16, fma_zmm},
+    {"vfmadd231ps_ymm", octavo::Isa::avx2, std::int64_t{14} * 8, fma_ymm},
 };
 
 template <class Body>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../network_layers.hpp"
+#include "octavo/core/cpu.hpp"
 #include "octavo/runtime/model.hpp"
 
 using namespace octavo;

@@ -109,7 +109,7 @@ class OneDnn final : public Engine {
       std::int64_t sum = p.bias<std::int32_t>()[c];
       if (z_in != 0)
         for (std::size_t k = 0; k < codes.size() / channels; ++k)
-          sum -= z_in * codes[c * (codes.size() / channels) + k];
+          sum -= std::int64_t{z_in} * codes[c * (codes.size() / channels) + k];
       bias.push_back(static_cast<float>(sum) + static_cast<float>(z_out) / multiplier(p, c));
     }
     return bias;
