@@ -5,9 +5,10 @@
 FOLDER holds one network as Octavo wrote it: the model folders float/ and int8/, and float.onnx, int8.onnx, float.tflite,
 int8.tflite. Each engine gets what suits it best: ONNX Runtime the exported int8 model and what its own quantizer makes
 of the float one (QDQ and QOperator, per channel, unsigned activations); LiteRT the exported .tflite with XNNPACK;
-OpenVINO the ONNX files with the LATENCY hint; ncnn float32. All rows of one number of threads take turns, round by
-round, pinned to as many processors; a row's time is the median over the rounds of the median of a round's runs, after a
-warm-up. An engine or a file that is not there is skipped with a line that says so.
+OpenVINO the ONNX files with the LATENCY hint; ncnn what pnnx makes of the ONNX file, in float32 and int8. All rows of
+one number of threads take turns, round by round, pinned to as many processors; a row's time is the median over the
+rounds of the median of a round's runs, after a warm-up. An engine or a file that is not there is skipped with a line
+that says so.
 """
 
 import argparse
@@ -160,18 +161,19 @@ class OpenVino(InProcess):
 class Ncnn(InProcess):
     name = "ncnn"
 
-    def __init__(self, folder, threads):
+    def __init__(self, stem, threads):
         import ncnn
 
         self.version, self.ncnn = ncnn.__version__, ncnn
         self.net = ncnn.Net()
         self.net.opt.num_threads = threads
-        self.net.load_param(str(folder / "float.ncnn.param"))
-        self.net.load_model(str(folder / "float.ncnn.bin"))
+        self.net.load_param(f"{stem}.param")
+        self.net.load_model(f"{stem}.bin")
         self.give(numpy.zeros((1, 224, 224, 3), numpy.float32))
 
     def give(self, image):
-        self.image = self.ncnn.Mat(numpy.ascontiguousarray(image[0].transpose(2, 0, 1)))
+        self.array = numpy.ascontiguousarray(image[0].transpose(2, 0, 1))  # a Mat does not own what it shows
+        self.image = self.ncnn.Mat(self.array)
 
     def run(self):
         extractor = self.net.create_extractor()
@@ -214,6 +216,20 @@ def quantized_by_onnxruntime(models, photos):
     return made
 
 
+def ncnn_rows(models, photos):
+    """ncnn's float model, and the int8 form of it, calibrated on the photos."""
+    rows = [("ncnn", "float.ncnn", "float32", "by pnnx", lambda t: Ncnn(models / "float.ncnn", t))]
+    try:
+        import ncnn
+        from ncnn_int8 import quantize_ncnn
+
+        quantize_ncnn(ncnn, models / "float.ncnn", models / "int8.ncnn", [photo[0].transpose(2, 0, 1) for photo in photos])
+        rows.append(("ncnn", "int8.ncnn", "int8", "by pnnx, largest values", lambda t: Ncnn(models / "int8.ncnn", t)))
+    except (ImportError, ValueError) as problem:
+        print(f"peers: ncnn's int8 model: {problem}")
+    return rows
+
+
 def contestants(arguments, photos):
     """(engine, model, precision, settings, function from a number of threads to an engine)."""
     models = pathlib.Path(arguments.models)
@@ -241,7 +257,7 @@ def contestants(arguments, photos):
         except ImportError as missing:
             print(f"peers: ONNX Runtime's quantizer is not there ({missing})")
     if (models / "float.ncnn.param").exists():
-        rows.append(("ncnn", "float.ncnn.param", "float32", "", lambda t, f=models: Ncnn(f, t)))
+        rows += ncnn_rows(models, photos[:50])
     else:
         print(f"peers: no {models / 'float.ncnn.param'} (pnnx makes it of float.onnx); ncnn goes without it")
     return rows

@@ -64,6 +64,8 @@ if [ ! -x "$python" ]; then
   while read -r package; do
     "$python" -m pip install --quiet "$package" || echo "peers: no package $package; going on without it"
   done <benchmarks/peers/requirements.txt
+  # Its Python half wants PyTorch; the program in it, which is all that is used here, wants nothing.
+  "$python" -m pip install --quiet --no-deps pnnx || echo "peers: no package pnnx; going on without ncnn"
 fi
 
 if [ -z "$photos" ]; then
@@ -76,6 +78,11 @@ for name in float int8; do
   "$octavo" export "$out/models/$name" --out "$out/models/$name.onnx" --uint8-activations || echo "peers: no $name.onnx"
   "$octavo" export "$out/models/$name" --out "$out/models/$name.tflite" || echo "peers: no $name.tflite"
 done
+# ncnn reads what pnnx makes of an ONNX file: float.ncnn.param, float.ncnn.bin, and files that nobody needs.
+pnnx=$("$python" -c 'import importlib.util as u; spec = u.find_spec("pnnx"); print(spec.submodule_search_locations[0] if spec else "")')/pnnx
+if [ -x "$pnnx" ] && [ -e "$out/models/float.onnx" ]; then
+  (cd "$out/models" && "$pnnx" float.onnx 'inputshape=[1,3,224,224]' fp16=0 >pnnx.log 2>&1) || echo "peers: pnnx: see $out/models/pnnx.log"
+fi
 "$python" benchmarks/peers/peers.py --models "$out/models" --octavo "$octavo" --photos "$photos" --out "$out/peers.json" "$@"
 case $out in /*) ;; *) out=$(pwd)/$out ;; esac
 echo
