@@ -1,4 +1,4 @@
-"""Makes ncnn's int8 form of a float network: what ncnn's own tools ncnn2table and ncnn2int8 do, which no package has.
+"""Makes ncnn's int8 form of a float network; ncnn's own tools for it, ncnn2table and ncnn2int8, are in no package.
 
     quantize_ncnn(ncnn, "float.ncnn", "int8.ncnn", images)
 
