@@ -110,6 +110,26 @@ inline std::vector<std::int64_t> fold_depthwise_starts(std::string_view what, co
   return fold_starts(what, by_channel, g.out_c, bias, input_zero_point, g.out_c, starts);
 }
 
+// A stage of kind fast_codes in the order of the quads (quad_lane); nothing for other stages.
+struct QuadOrder {
+  AlignedVector<std::int32_t> start;
+  AlignedVector<float> scale;
+
+  QuadOrder() = default;
+  QuadOrder(const AlignedVector<std::int32_t>& starts, const PreparedStage& stage, std::int64_t channels) {
+    if (!stage.fast()) return;
+    start.assign(starts.size(), 0);
+    scale.assign(starts.size(), 0.0F);
+    for (std::size_t c = 0; c < starts.size(); ++c) {
+      const auto lane = static_cast<std::size_t>(quad_lane(static_cast<std::int64_t>(c)));
+      const std::int64_t from = repeated_channel(static_cast<std::int64_t>(c), channels);
+      if (from < 0) continue;
+      start[lane] = starts[static_cast<std::size_t>(from)];
+      scale[lane] = stage.stage().scale[static_cast<std::size_t>(from)];
+    }
+  }
+};
+
 }  // namespace detail
 
 // Prepared once, then run() any number of times, by any number of threads at the same time.
@@ -125,24 +145,15 @@ class QuantizedDepthwiseConv2d {
         detail::fold_depthwise_starts(what, geometry, weights, bias, input_zero_point, starts_);
     stage_ = detail::PreparedStage(what, stage, 1, geometry.out_c, bounds);
     zero_row_.assign(static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
-    if (!stage_.fast()) return;
-    start_quads_.assign(starts_.size(), 0);
-    scale_quads_.assign(starts_.size(), 0.0F);
-    for (std::size_t c = 0; c < starts_.size(); ++c) {
-      const auto lane = static_cast<std::size_t>(detail::quad_lane(static_cast<std::int64_t>(c)));
-      const std::int64_t from = detail::repeated_channel(static_cast<std::int64_t>(c), geometry.out_c);
-      if (from < 0) continue;
-      start_quads_[lane] = starts_[static_cast<std::size_t>(from)];
-      scale_quads_[lane] = stage_.stage().scale[static_cast<std::size_t>(from)];
-    }
+    quads_ = detail::QuadOrder(starts_, stage_, geometry.out_c);
   }
 
   // in: [batch][in_h][in_w][in_c], out: [batch][out_h][out_w][out_c], u8 terms, not overlapping. Needs no scratch and
   // allocates nothing.
   void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t batch, int threads,
            std::span<std::byte> /*scratch*/ = {}) const {
-    plan_.run(in, zero_row_.data(), starts_.data(), stage_.sink(), out, batch, threads, {}, start_quads_.data(),
-              scale_quads_.data());
+    plan_.run(in, zero_row_.data(), starts_.data(), stage_.sink(), out, batch, threads, {}, quads_.start.data(),
+              quads_.scale.data());
   }
 
   [[nodiscard]] std::size_t scratch_bytes(int /*threads*/) const noexcept { return 0; }
@@ -155,8 +166,7 @@ class QuantizedDepthwiseConv2d {
   detail::DepthwisePlan plan_;
   detail::PreparedStage stage_;
   AlignedVector<std::int32_t> starts_;
-  AlignedVector<std::int32_t> start_quads_;
-  AlignedVector<float> scale_quads_;
+  detail::QuadOrder quads_;
   AlignedVector<std::uint8_t> zero_row_;
 };
 

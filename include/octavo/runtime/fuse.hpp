@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "program.hpp"
@@ -18,6 +20,7 @@ namespace runtime {
 struct FusedOp {
   Op op;
   std::vector<int> sources;
+  std::optional<Op> front = {};  // see join_fronts()
 };
 
 // The operators one by one; with `fuse`, where the tensor between two of them has no other reader and is no output:
@@ -27,6 +30,11 @@ struct FusedOp {
 // The bytes of every tensor that remains are the same as unfused. Requires a valid program.
 template <class Lazy = void>
 [[nodiscard]] std::vector<FusedOp> fuse_ops(const Program& program, bool fuse);
+
+// Joins each operator of `ops` with the one whose result it alone reads, where may_join(front, op) says so: op.inputs[0]
+// is then the front's input, and its name that of both. The tensor between them is not in memory as a whole.
+template <class MayJoin>
+[[nodiscard]] std::vector<FusedOp> join_fronts(const Program& program, std::vector<FusedOp> ops, MayJoin may_join);
 
 namespace detail {
 
@@ -128,6 +136,27 @@ std::vector<FusedOp> fuse_ops(const Program& program, bool fuse) {
   for (std::size_t i = 0; i < fused.size(); ++i)
     if (!absorbed[i]) remaining.push_back(std::move(fused[i]));
   return remaining;
+}
+
+template <class MayJoin>
+std::vector<FusedOp> join_fronts(const Program& program, std::vector<FusedOp> ops, MayJoin may_join) {
+  const std::vector<int> readers = detail::count_readers(program);
+  std::vector<FusedOp> joined;
+  for (FusedOp& next : ops) {
+    const int between = next.op.inputs[0];
+    if (!joined.empty() && !joined.back().front && joined.back().op.outputs[0] == between &&
+        readers[static_cast<std::size_t>(between)] == 1 && may_join(joined.back().op, next.op)) {
+      FusedOp& front = joined.back();
+      next.op.inputs[0] = front.op.inputs[0];
+      next.op.name = front.op.name + " + " + next.op.name;
+      next.sources.insert(next.sources.begin(), front.sources.begin(), front.sources.end());
+      next.front = std::move(front.op);
+      front = std::move(next);
+    } else {
+      joined.push_back(std::move(next));
+    }
+  }
+  return joined;
 }
 
 }  // namespace runtime

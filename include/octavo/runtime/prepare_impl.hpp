@@ -51,8 +51,13 @@ template <class Lazy = void>
   Step step;
   step.op = std::move(fused.op);
   step.sources = std::move(fused.sources);
+  step.front = std::move(fused.front);
   step.macs = macs_of(program, step.op);
   step.bytes = traffic_of(program, step.op);
+  if (step.front) {
+    step.macs += macs_of(program, *step.front);
+    step.bytes += constant_bytes(program, *step.front);
+  }
   const bool floats =
       input_of(program, step.op, 0).dtype == DType::f32 && output_of(program, step.op).dtype == DType::f32;
   if (floats)
@@ -62,6 +67,11 @@ template <class Lazy = void>
   return step;
 }
 
+inline void forget_constants(const Program& program, const Op& op) {
+  for (const int id : op.inputs)
+    if (id >= 0) tensor_at(program, id).data.forget();
+}
+
 // Prepares each operator, several at once. An operator's constants are not read again afterwards. Throws the error of
 // the first operator that has one.
 template <class Lazy = void>
@@ -69,7 +79,10 @@ template <class Lazy = void>
   std::vector<Step> steps(ops.size());
   std::vector<std::exception_ptr> errors(ops.size());
   std::vector<std::pair<std::int64_t, std::size_t>> order;  // the largest first: what is left at the end is short
-  for (std::size_t i = 0; i < ops.size(); ++i) order.emplace_back(-constant_bytes(program, ops[i].op), i);
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const std::int64_t front = ops[i].front ? constant_bytes(program, *ops[i].front) : 0;
+    order.emplace_back(-front - constant_bytes(program, ops[i].op), i);
+  }
   std::sort(order.begin(), order.end());
   std::atomic<std::size_t> next{0};
   const int parts = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), ops.size()));
@@ -78,8 +91,8 @@ template <class Lazy = void>
       const std::size_t i = order[n].second;
       try {
         steps[i] = prepare_step(program, std::move(ops[i]));
-        for (const int id : steps[i].op.inputs)
-          if (id >= 0) tensor_at(program, id).data.forget();
+        forget_constants(program, steps[i].op);
+        if (steps[i].front) forget_constants(program, *steps[i].front);
       } catch (...) {
         errors[i] = std::current_exception();
       }
@@ -138,6 +151,10 @@ Prepared prepare(Program program, const PrepareOptions& options) {
     else
       ops.push_back(std::move(fused));
   }
+  if (options.fuse && !options.keep_intermediates)
+    ops = join_fronts(p.program, std::move(ops), [&](const Op& front, const Op& op) {
+      return detail::runs_as_expand_depthwise(p.program, front, op);
+    });
   p.steps =
       detail::prepare_steps(p.program, std::move(ops), options.threads == 0 ? default_threads() : options.threads);
   if (!options.keep_program_weights)

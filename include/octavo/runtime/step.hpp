@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,7 @@ class StepKernel {
 
 struct Step {
   Op op;                     // after fusion: window, clamp, inputs and outputs are those of the step
+  std::optional<Op> front;   // a convolution whose result op's own window reads: op.inputs[0] is the front's input
   std::vector<int> sources;  // indices of the program's operators that it does, in order
   std::int64_t macs = 0;     // of one image
   std::int64_t bytes = 0;    // activations read and written for one image, and constants read

@@ -46,9 +46,11 @@ struct FastCodesAvx512 {
         low(_mm512_set1_epi8(static_cast<char>(sink.min))),
         high(_mm512_set1_epi8(static_cast<char>(sink.max))) {}
 
+  OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static __m512i scaled(__m512i acc, __m512 scale) {
+    return _mm512_maskz_cvtps_epi32(kAll16, _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc), scale));
+  }
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static __m512i scaled(__m512i acc, const float* scale) {
-    return _mm512_maskz_cvtps_epi32(kAll16,
-                                    _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc), _mm512_loadu_ps(scale)));
+    return scaled(acc, _mm512_loadu_ps(scale));
   }
   // Lane l of the result: lanes l of q0, q1, q2, q3, four codes each.
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE __m512i pack(__m512i q0, __m512i q1, __m512i q2, __m512i q3) const {
