@@ -104,74 +104,14 @@ class ConvPlan {
       });
   }
 
-  [[nodiscard]] std::int64_t zero_row_size() const noexcept { return flat_ ? 0 : g_.in_w * g_.in_c + 4; }
-
- private:
-  [[nodiscard]] std::int64_t patch_bytes() const noexcept { return segments_ * quads_ * 4; }
-  [[nodiscard]] std::byte* part_of(std::span<std::byte> scratch, int part) const noexcept {
-    return scratch.data() + static_cast<std::size_t>(part) * scratch_per_thread_;
-  }
-  static void* advance(void* out, const Sink& sink, std::int64_t elements) noexcept {
-    if (sink.kind == Sink::Kind::real) return static_cast<float*>(out) + elements;
-    return static_cast<std::uint8_t*>(out) + elements;
+  // A row of zero points as run() wants it; a single matrix needs none, but for run_row().
+  [[nodiscard]] std::int64_t zero_row_size() const noexcept { return flat_ ? 0 : row_size(); }
+  [[nodiscard]] std::int64_t row_size() const noexcept { return g_.in_w * g_.in_c + 4; }
+  [[nodiscard]] const PackedWeights& packed_weights(std::int64_t group = 0) const noexcept {
+    return packed_[static_cast<std::size_t>(group)];
   }
 
-  [[nodiscard]] GemmCall call_for(std::int64_t group, const std::int32_t* start, const Sink& sink, void* out) const {
-    GemmCall call;
-    call.segments = segments_;
-    call.quads = quads_;
-    call.length = length_;
-    call.weights = packed_[static_cast<std::size_t>(group)].data();
-    call.channel_end = per_group_;
-    const std::int64_t lane = group * lanes_per_group();
-    call.start = start + lane;
-    call.sink = sink.from_lane(lane);
-    call.out = advance(out, sink, group * per_group_);
-    call.out_stride = g_.out_c;
-    return call;
-  }
-
-  // One matrix over all pixels, cut into blocks of rows, or of channels where the rows are too few for all threads.
-  void run_flat(GemmFunction gemm, const std::uint8_t* in, const std::int32_t* start, const Sink& sink, void* out,
-                std::int64_t rows, int threads, std::span<std::byte> scratch) const {
-    constexpr std::int64_t rows_worth_a_thread = 28, tile_rows = 14, panel = 64;
-    const bool by_rows = rows >= rows_worth_a_thread * threads || per_group_ <= panel;
-    const std::int64_t unit =
-        by_rows ? std::min(tile_rows, std::max<std::int64_t>(1, rows / std::max(threads, 1))) : kLanes;
-    const std::int64_t units = (by_rows ? rows + unit - 1 : per_group_ + unit - 1) / unit;
-    // Whole quads are read: where in_c % 4 != 0, the last row (up to three of them) is copied, not to read past the
-    // end.
-    const std::int64_t first_patched = rows - (quads_ * 4 + length_ - 1) / length_ + 1;
-    parallel_for(units, threads, [&](std::int64_t begin, std::int64_t end, int part) {
-      GemmCall call = call_for(0, start, sink, out);
-      std::int64_t row_begin = 0, row_end = rows;
-      if (by_rows) {
-        row_begin = begin * unit;
-        row_end = std::min(rows, end * unit);
-      } else {
-        call.channel_begin = begin * unit;
-        call.channel_end = std::min(per_group_, end * unit);
-      }
-      const std::uint8_t* base = in + row_begin * length_;
-      call.segment = &base;
-      call.row_stride = length_;
-      call.rows = std::min(row_end, first_patched) - row_begin;
-      call.out = advance(call.out, sink, row_begin * g_.out_c);
-      if (call.rows > 0) gemm(call);
-      const std::int64_t patched = std::max(row_begin, first_patched);
-      if (patched >= row_end) return;
-      auto* patch = reinterpret_cast<std::uint8_t*>(part_of(scratch, part));
-      std::memset(patch, 0, static_cast<std::size_t>(patch_bytes() * (row_end - patched)));
-      for (std::int64_t r = patched; r < row_end; ++r)
-        std::memcpy(patch + (r - patched) * patch_bytes(), in + r * length_, static_cast<std::size_t>(length_));
-      base = patch;
-      call.row_stride = patch_bytes();
-      call.out = advance(call.out, sink, (patched - row_begin) * g_.out_c);
-      call.rows = row_end - patched;
-      gemm(call);
-    });
-  }
-
+  // Output row y of one image; `scratch` is scratch_bytes(1), the rest as in run().
   void run_row(GemmFunction gemm, const std::uint8_t* image, const std::uint8_t* zero_row, const std::int32_t* start,
                const Sink& sink, void* out, std::int64_t y, std::byte* scratch) const {
     const Window& w = g_.window;
@@ -241,6 +181,72 @@ class ConvPlan {
                          tap % taps_per_segment_ * static_cast<std::int64_t>(in_per_group);
       std::memcpy(to, image + (in_y * g_.in_w + in_x) * g_.in_c + channel, in_per_group);
     }
+  }
+
+ private:
+  [[nodiscard]] std::int64_t patch_bytes() const noexcept { return segments_ * quads_ * 4; }
+  [[nodiscard]] std::byte* part_of(std::span<std::byte> scratch, int part) const noexcept {
+    return scratch.data() + static_cast<std::size_t>(part) * scratch_per_thread_;
+  }
+  static void* advance(void* out, const Sink& sink, std::int64_t elements) noexcept {
+    if (sink.kind == Sink::Kind::real) return static_cast<float*>(out) + elements;
+    return static_cast<std::uint8_t*>(out) + elements;
+  }
+
+  [[nodiscard]] GemmCall call_for(std::int64_t group, const std::int32_t* start, const Sink& sink, void* out) const {
+    GemmCall call;
+    call.segments = segments_;
+    call.quads = quads_;
+    call.length = length_;
+    call.weights = packed_[static_cast<std::size_t>(group)].data();
+    call.channel_end = per_group_;
+    const std::int64_t lane = group * lanes_per_group();
+    call.start = start + lane;
+    call.sink = sink.from_lane(lane);
+    call.out = advance(out, sink, group * per_group_);
+    call.out_stride = g_.out_c;
+    return call;
+  }
+
+  // One matrix over all pixels, cut into blocks of rows, or of channels where the rows are too few for all threads.
+  void run_flat(GemmFunction gemm, const std::uint8_t* in, const std::int32_t* start, const Sink& sink, void* out,
+                std::int64_t rows, int threads, std::span<std::byte> scratch) const {
+    constexpr std::int64_t rows_worth_a_thread = 28, tile_rows = 14, panel = 64;
+    const bool by_rows = rows >= rows_worth_a_thread * threads || per_group_ <= panel;
+    const std::int64_t unit =
+        by_rows ? std::min(tile_rows, std::max<std::int64_t>(1, rows / std::max(threads, 1))) : kLanes;
+    const std::int64_t units = (by_rows ? rows + unit - 1 : per_group_ + unit - 1) / unit;
+    // Whole quads are read: where in_c % 4 != 0, the last row (up to three of them) is copied, not to read past the
+    // end.
+    const std::int64_t first_patched = rows - (quads_ * 4 + length_ - 1) / length_ + 1;
+    parallel_for(units, threads, [&](std::int64_t begin, std::int64_t end, int part) {
+      GemmCall call = call_for(0, start, sink, out);
+      std::int64_t row_begin = 0, row_end = rows;
+      if (by_rows) {
+        row_begin = begin * unit;
+        row_end = std::min(rows, end * unit);
+      } else {
+        call.channel_begin = begin * unit;
+        call.channel_end = std::min(per_group_, end * unit);
+      }
+      const std::uint8_t* base = in + row_begin * length_;
+      call.segment = &base;
+      call.row_stride = length_;
+      call.rows = std::min(row_end, first_patched) - row_begin;
+      call.out = advance(call.out, sink, row_begin * g_.out_c);
+      if (call.rows > 0) gemm(call);
+      const std::int64_t patched = std::max(row_begin, first_patched);
+      if (patched >= row_end) return;
+      auto* patch = reinterpret_cast<std::uint8_t*>(part_of(scratch, part));
+      std::memset(patch, 0, static_cast<std::size_t>(patch_bytes() * (row_end - patched)));
+      for (std::int64_t r = patched; r < row_end; ++r)
+        std::memcpy(patch + (r - patched) * patch_bytes(), in + r * length_, static_cast<std::size_t>(length_));
+      base = patch;
+      call.row_stride = patch_bytes();
+      call.out = advance(call.out, sink, (patched - row_begin) * g_.out_c);
+      call.rows = row_end - patched;
+      gemm(call);
+    });
   }
 
   ConvGeometry g_;

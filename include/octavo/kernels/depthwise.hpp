@@ -30,6 +30,7 @@ struct DepthwiseWeights {
   AlignedVector<std::int8_t> plain;    // [kernel_h * kernel_w][out_c]
   AlignedVector<std::int8_t> taps;     // out_c == in_c
   AlignedVector<std::int8_t> columns;  // out_c == in_c, 3x3
+  [[nodiscard]] std::size_t bytes() const noexcept { return plain.size() + taps.size() + columns.size(); }
 };
 
 // Where channel c's 32-bit lane stands when the blocks' quads follow one another: 64 * block + 16 * quad + lane.

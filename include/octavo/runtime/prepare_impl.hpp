@@ -153,7 +153,7 @@ Prepared prepare(Program program, const PrepareOptions& options) {
   }
   if (options.fuse && !options.keep_intermediates)
     ops = join_fronts(p.program, std::move(ops), [&](const Op& front, const Op& op) {
-      return detail::runs_as_expand_depthwise(p.program, front, op);
+      return detail::runs_as_conv_depthwise(p.program, front, op);
     });
   p.steps =
       detail::prepare_steps(p.program, std::move(ops), options.threads == 0 ? default_threads() : options.threads);

@@ -11,7 +11,7 @@
 #include "../kernels/conv2d.hpp"
 #include "../kernels/dense.hpp"
 #include "../kernels/depthwise_conv2d.hpp"
-#include "../kernels/expand_depthwise.hpp"
+#include "../kernels/conv_depthwise.hpp"
 #include "../kernels/pad.hpp"
 #include "../kernels/pool.hpp"
 #include "../kernels/quantize.hpp"
@@ -78,32 +78,32 @@ void prepare_convolution_i8(const Program& program, Step& step) {
         step, QuantizedDense(geometry.in_c, geometry.out_c, weights, bias, zero_point, stage, op.name), geometry.out_w);
 }
 
-// Whether the kernel of both is chosen for a pointwise convolution and the depthwise one behind it: where it is faster
-// than the two, that is on AVX512-VNNI (docs/performance.md).
+// Whether a convolution and the depthwise one that reads it get the kernel of both: where it is faster than the two, that
+// is on AVX512-VNNI (docs/performance.md).
 template <class Lazy = void>
-[[nodiscard]] bool runs_as_expand_depthwise(const Program& program, const Op& expand, const Op& depthwise) {
-  if (expand.kind != OpKind::conv2d || depthwise.kind != OpKind::depthwise_conv2d) return false;
+[[nodiscard]] bool runs_as_conv_depthwise(const Program& program, const Op& front, const Op& depthwise) {
+  if (front.kind != OpKind::conv2d || depthwise.kind != OpKind::depthwise_conv2d) return false;
   if (program.rounding != Rounding::nearest_even_f32 || active_isa() != Isa::avx512vnni) return false;
-  for (const Op* op : {&expand, &depthwise}) {
+  for (const Op* op : {&front, &depthwise}) {
     const TensorInfo& weights = input_of(program, *op, 1);
     if (input_of(program, *op, 0).dtype == DType::f32 || output_of(program, *op).dtype == DType::f32) return false;
     if (weights.dtype != DType::i8 || weights.quantization.zero_point[0] != 0 || requantizes_in_double(program, *op))
       return false;
   }
-  const CodeLimits limits = code_limits(program, expand);
+  const CodeLimits limits = code_limits(program, front);
   OutputStage between;
-  between.zero_point = stored_grid(output_of(program, expand)).zero_point;
+  between.zero_point = stored_grid(output_of(program, front)).zero_point;
   between.min = limits.min;
   between.max = limits.max;
-  return QuantizedExpandDepthwise::fits(geometry_of(program, expand), between, geometry_of(program, depthwise));
+  return QuantizedConvDepthwise::fits(geometry_of(program, front), between, geometry_of(program, depthwise));
 }
 
 template <class Lazy = void>
-void prepare_expand_depthwise_i8(const Program& program, Step& step) {
-  const Op& expand = *step.front;
+void prepare_conv_depthwise_i8(const Program& program, Step& step) {
+  const Op& front = *step.front;
   Op depthwise = step.op;
-  depthwise.inputs[0] = expand.outputs[0];
-  const OutputStage stages[] = {requantization_stage(program, expand), requantization_stage(program, depthwise)};
+  depthwise.inputs[0] = front.outputs[0];
+  const OutputStage stages[] = {requantization_stage(program, front), requantization_stage(program, depthwise)};
   const auto parts = [&](const Op& op, const OutputStage& stage) {
     return ConvolutionParts{geometry_of(program, op),
                             constant_values<std::int8_t>(input_of(program, op, 1)),
@@ -113,7 +113,7 @@ void prepare_expand_depthwise_i8(const Program& program, Step& step) {
                             op.name};
   };
   set_convolution<std::uint8_t>(step,
-                                QuantizedExpandDepthwise(parts(expand, stages[0]), parts(depthwise, stages[1])));
+                                QuantizedConvDepthwise(parts(front, stages[0]), parts(depthwise, stages[1])));
 }
 
 // A kernel with run(in, out, n, threads); n = images times `per_image`.
@@ -257,7 +257,7 @@ void prepare_softmax_i8(const Program& program, Step& step) {
 // Prepares any operator that reads or writes 8-bit codes.
 template <class Lazy = void>
 void prepare_i8(const Program& program, Step& step) {
-  if (step.front) return prepare_expand_depthwise_i8(program, step);
+  if (step.front) return prepare_conv_depthwise_i8(program, step);
   switch (step.op.kind) {
     case OpKind::conv2d:
     case OpKind::depthwise_conv2d:

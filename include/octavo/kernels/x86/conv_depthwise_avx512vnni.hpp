@@ -1,6 +1,6 @@
-// octavo/kernels/x86/expand_depthwise_avx512vnni.hpp: expansion and depthwise 3x3 in one, with VPDPBUSD.
-#ifndef OCTAVO_KERNELS_X86_EXPAND_DEPTHWISE_AVX512VNNI_HPP_
-#define OCTAVO_KERNELS_X86_EXPAND_DEPTHWISE_AVX512VNNI_HPP_
+// octavo/kernels/x86/conv_depthwise_avx512vnni.hpp: expansion and depthwise 3x3 in one, with VPDPBUSD.
+#ifndef OCTAVO_KERNELS_X86_CONV_DEPTHWISE_AVX512VNNI_HPP_
+#define OCTAVO_KERNELS_X86_CONV_DEPTHWISE_AVX512VNNI_HPP_
 
 #include "../../config.hpp"
 #if OCTAVO_X86
@@ -11,24 +11,28 @@
 #include <cstring>
 #include <string_view>
 
-#include "../expand_depthwise_call.hpp"
+#include "../conv_depthwise_call.hpp"
 #include "gemm_avx512vnni.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-class ExpandDepthwiseAvx512 {
+class ConvDepthwiseAvx512 {
  public:
-  static void run(const ExpandDepthwiseCall& call) { ExpandDepthwiseAvx512(call).run_bands(); }
+  static void run(const ConvDepthwiseCall& call) { ConvDepthwiseAvx512(call).run_bands(); }
 
  private:
-  explicit ExpandDepthwiseAvx512(const ExpandDepthwiseCall& call)
-      : call_(call), ring_(plan_ring(*call.depthwise)), slots_(ring_.slots()), slot_bytes_(ring_.slot_bytes()) {}
+  explicit ConvDepthwiseAvx512(const ConvDepthwiseCall& call)
+      : call_(call),
+        front_(call.front->geometry()),
+        ring_(plan_ring(*call.depthwise)),
+        slots_(ring_.slots()),
+        slot_bytes_(ring_.slot_bytes()) {}
 
   // The pair of rows j of the 32 channels from vector * 32 on.
   [[nodiscard]] std::uint8_t* slot(std::int64_t vector, std::int64_t pair) const {
-    return reinterpret_cast<std::uint8_t*>(call_.ring) + (vector * slots_ + pair % slots_) * slot_bytes_;
+    return reinterpret_cast<std::uint8_t*>(call_.scratch) + (vector * slots_ + pair % slots_) * slot_bytes_;
   }
 
   void run_bands() {
@@ -50,33 +54,34 @@ class ExpandDepthwiseAvx512 {
   }
 
   [[nodiscard]] std::int64_t panel_width(std::int64_t rest) const {
-    const std::int64_t quads = call_.expand->in_c / 4;
-    if (quads == 4 || quads == 6 || quads == 8) return std::min<std::int64_t>(rest, 32);
+    const std::int64_t quads = front_.in_c / 4;
+    if (front_.in_c == 3 || quads == 4 || quads == 6 || quads == 8) return std::min<std::int64_t>(rest, 32);
     return rest >= 64 ? 64 : std::min<std::int64_t>(rest, 32);
   }
 
   // Columns left and right of the image, in all slots.
   void fill_borders(std::int64_t vector, std::int64_t vectors) const {
     const std::int64_t left = call_.depthwise->window.pad_left;
-    const std::int64_t right = std::max<std::int64_t>(ring_.columns - left - call_.expand->out_w, 0);
+    const std::int64_t right = std::max<std::int64_t>(ring_.columns - left - front_.out_w, 0);
     for (std::int64_t v = 0; v < vectors; ++v)
       for (std::int64_t s = 0; s < slots_; ++s) {
         std::uint8_t* at = slot(vector + v, s);
-        std::memset(at, call_.expand_sink.zero_point, static_cast<std::size_t>(left * 64));
-        std::memset(at + (ring_.columns - right) * 64, call_.expand_sink.zero_point,
+        std::memset(at, call_.front_sink.zero_point, static_cast<std::size_t>(left * 64));
+        std::memset(at + (ring_.columns - right) * 64, call_.front_sink.zero_point,
                     static_cast<std::size_t>(right * 64));
       }
   }
 
   void expand(std::int64_t c, std::int64_t width, std::int64_t vector, std::int64_t begin, std::int64_t end) const {
-    const std::int64_t top = call_.depthwise->window.pad_top, height = call_.expand->out_h;
+    const std::int64_t top = call_.depthwise->window.pad_top, height = front_.out_h;
     // Pairs wholly outside the image.
     for (; end > begin && 2 * (end - 1) - top >= height; --end)
       for (std::int64_t v = 0; v < (width + 31) / 32; ++v)
-        std::memset(slot(vector + v, end - 1), call_.expand_sink.zero_point, static_cast<std::size_t>(slot_bytes_));
-    const std::int64_t quads = call_.expand->in_c / 4;
+        std::memset(slot(vector + v, end - 1), call_.front_sink.zero_point, static_cast<std::size_t>(slot_bytes_));
     if (begin >= end) return;
+    const std::int64_t quads = front_.in_c / 4;
     const bool narrow = width < 32;
+    if (front_.in_c == 3) return narrow ? window<1>(c, vector, begin, end) : window<2>(c, vector, begin, end);
     if (quads == 4) return narrow ? held<4, 1>(c, vector, begin, end) : held<4, 2>(c, vector, begin, end);
     if (quads == 6) return narrow ? held<6, 1>(c, vector, begin, end) : held<6, 2>(c, vector, begin, end);
     if (quads == 8) return narrow ? held<8, 1>(c, vector, begin, end) : held<8, 2>(c, vector, begin, end);
@@ -97,9 +102,9 @@ class ExpandDepthwiseAvx512 {
 
   // Row of the input image, and whether it exists (else some other one).
   [[nodiscard]] const std::uint8_t* row(std::int64_t y) const {
-    return call_.in + std::clamp<std::int64_t>(y, 0, call_.expand->in_h - 1) * call_.expand->in_w * call_.expand->in_c;
+    return call_.in + std::clamp<std::int64_t>(y, 0, front_.in_h - 1) * front_.in_w * front_.in_c;
   }
-  [[nodiscard]] __mmask16 exists(std::int64_t y) const { return y >= 0 && y < call_.expand->in_h ? kAll16 : 0; }
+  [[nodiscard]] __mmask16 exists(std::int64_t y) const { return y >= 0 && y < front_.out_h ? kAll16 : 0; }
 
   // Lane by lane (4 channels of vectors 0 and 1): bytes of two rows side by side.
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static __m512i side_by_side() {
@@ -111,11 +116,11 @@ class ExpandDepthwiseAvx512 {
   OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) void held(std::int64_t c, std::int64_t vector, std::int64_t begin,
                                                                std::int64_t end) const {
     const std::int64_t top = call_.depthwise->window.pad_top, left_bytes = call_.depthwise->window.pad_left * 64;
-    const std::int64_t width = call_.expand->in_w;
-    const std::int8_t* const weights = call_.expand_weights + c / 16 * Quads * 64;
-    const std::int32_t* const starts = call_.expand_start + c;
-    const float* const scale = call_.expand_sink.scale + c;
-    const FastCodesAvx512 codes(call_.expand_sink);
+    const std::int64_t width = front_.in_w;
+    const std::int8_t* const weights = call_.front->packed_weights().data() + c / 16 * Quads * 64;
+    const std::int32_t* const starts = call_.front_start + c;
+    const float* const scale = call_.front_sink.scale + c;
+    const FastCodesAvx512 codes(call_.front_sink);
     const __m512i order = side_by_side();
     __m512i weight[Quads][Vectors];
 #pragma GCC unroll 8
@@ -184,6 +189,98 @@ class ExpandDepthwiseAvx512 {
     }
   }
 
+  // A 3x3 window on 3 channels: pairs [begin, end). A row of the window is 9 bytes: two quads, and the last bytes of the
+  // three rows make a seventh. Pixels whose window leaves the image to the left or right read a copy.
+  template <unsigned Vectors>
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) void window(std::int64_t c, std::int64_t vector,
+                                                                 std::int64_t begin, std::int64_t end) const {
+    const Window& w = front_.window;
+    const std::int64_t top = call_.depthwise->window.pad_top, left_bytes = call_.depthwise->window.pad_left * 64;
+    const std::int64_t width = front_.out_w, step = w.stride_w * 3, line = front_.in_w * 3;
+    const std::int64_t inside_begin = std::min(width, (w.pad_left + w.stride_w - 1) / w.stride_w);
+    const std::int64_t room = front_.in_w - 3 + w.pad_left;
+    const std::int64_t inside_end = room < 0 ? inside_begin : std::clamp(room / w.stride_w + 1, inside_begin, width);
+    const std::int8_t* const weights = call_.front->packed_weights().data() + c / 16 * 9 * 64;
+    const std::int32_t* const starts = call_.front_start + c;
+    const float* const scale = call_.front_sink.scale + c;
+    const FastCodesAvx512 codes(call_.front_sink);
+    const __m512i order = side_by_side();
+    __m512i weight[7][Vectors];
+#pragma GCC unroll 2
+    for (unsigned v = 0; v < Vectors; ++v) {
+      const std::int8_t* const packed = weights + v * 9 * 64;  // 3 segments of 3 quads, the last with one weight
+#pragma GCC unroll 6
+      for (unsigned k = 0; k < 6; ++k) weight[k][v] = _mm512_loadu_si512(packed + (k / 2 * 3 + k % 2) * 64);
+      weight[6][v] = _mm512_or_si512(
+          _mm512_or_si512(_mm512_loadu_si512(packed + 2 * 64),
+                          _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 5 * 64), 8)),
+          _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 8 * 64), 16));
+#pragma GCC unroll 7
+      for (unsigned k = 0; k < 7; ++k) __asm__("" : "+v"(weight[k][v]));
+    }
+    std::uint8_t patch[2][36];  // 3 segments of 3 quads
+    for (std::int64_t pair = begin; pair < end; ++pair) {
+      const std::int64_t y = 2 * pair - top;
+      const __mmask16 exist[2] = {exists(y), exists(y + 1)};
+      const std::uint8_t* rows[2][3];
+      std::int64_t image_top[2];
+      for (unsigned i = 0; i < 2; ++i) {
+        image_top[i] = std::clamp<std::int64_t>(y + i, 0, front_.out_h - 1) * w.stride_h - w.pad_top;
+        for (unsigned k = 0; k < 3; ++k) {
+          const std::int64_t r = image_top[i] + k;
+          rows[i][k] = (r < 0 || r >= front_.in_h ? call_.front_zero_row : call_.in + r * line) - w.pad_left * 3;
+        }
+      }
+      std::uint8_t* to = slot(vector, pair) + left_bytes;
+      for (std::int64_t x = 0; x < width;) {
+        const bool inside = x >= inside_begin && x < inside_end;
+        const std::int64_t count = inside ? inside_end - x : 1;
+        const std::uint8_t* at[2][3];
+        for (unsigned i = 0; i < 2; ++i) {
+          if (!inside) call_.front->copy_patch(call_.in, image_top[i], x, 0, *call_.front_zero_row, patch[i]);
+          for (unsigned k = 0; k < 3; ++k) at[i][k] = inside ? rows[i][k] + x * step : patch[i] + 12 * k;
+        }
+        const std::uint8_t *a0 = at[0][0], *a1 = at[0][1], *a2 = at[0][2];
+        const std::uint8_t *b0 = at[1][0], *b1 = at[1][1], *b2 = at[1][2];
+        x += count;
+        for (std::int64_t n = 0; n < count * step; n += step, to += 64) {
+          __m512i acc_upper[Vectors], acc_lower[Vectors];
+#pragma GCC unroll 2
+          for (unsigned v = 0; v < Vectors; ++v) acc_upper[v] = acc_lower[v] = _mm512_loadu_si512(starts + 16 * v);
+#pragma GCC unroll 7
+          for (unsigned k = 0; k < 7; ++k) {
+            std::int32_t four;
+            if (k < 6)
+              std::memcpy(&four, (k < 2 ? a0 : k < 4 ? a1 : a2) + n + k % 2 * 4, 4);
+            else
+              four = a0[n + 8] | a1[n + 8] << 8 | a2[n + 8] << 16;
+            const __m512i a = _mm512_set1_epi32(four);
+#pragma GCC unroll 2
+            for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc_upper[v], a, weight[k][v]);
+            if (k < 6)
+              std::memcpy(&four, (k < 2 ? b0 : k < 4 ? b1 : b2) + n + k % 2 * 4, 4);
+            else
+              four = b0[n + 8] | b1[n + 8] << 8 | b2[n + 8] << 16;
+            const __m512i b = _mm512_set1_epi32(four);
+#pragma GCC unroll 2
+            for (unsigned v = 0; v < Vectors; ++v) OCTAVO_DETAIL_DPBUSD(acc_lower[v], b, weight[k][v]);
+          }
+#pragma GCC unroll 2
+          for (unsigned v = 0; v < Vectors; ++v) {
+            const __m512 s = _mm512_loadu_ps(scale + 16 * v);
+            acc_upper[v] = _mm512_maskz_cvtps_epi32(
+                exist[0], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc_upper[v]), s));
+            acc_lower[v] = _mm512_maskz_cvtps_epi32(
+                exist[1], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc_lower[v]), s));
+          }
+          const __m512i packed =
+              codes.pack(acc_upper[0], acc_upper[Vectors - 1], acc_lower[0], acc_lower[Vectors - 1]);
+          _mm512_store_si512(to, _mm512_shuffle_epi8(packed, order));
+        }
+      }
+    }
+  }
+
   // Two pairs of rows; Present: which of the four are not outside the image (0xF: see the masks).
   template <unsigned Vectors, unsigned Present>
   OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) void tile(std::int64_t c, std::int64_t vector,
@@ -192,12 +289,12 @@ class ExpandDepthwiseAvx512 {
     const std::int64_t second = two ? first + 1 : first;
     const std::int64_t top = call_.depthwise->window.pad_top;
     const std::int64_t y[4] = {2 * first - top, 2 * first - top + 1, 2 * second - top, 2 * second - top + 1};
-    const std::int64_t width = call_.expand->in_w, depth = call_.expand->in_c;
+    const std::int64_t width = front_.in_w, depth = front_.in_c;
     const std::int64_t bytes = depth * 16;
-    const std::int8_t* const weights = call_.expand_weights + c / 16 * bytes;
-    const std::int32_t* const starts = call_.expand_start + c;
-    const float* const scale = call_.expand_sink.scale + c;
-    const FastCodesAvx512 codes(call_.expand_sink);
+    const std::int8_t* const weights = call_.front->packed_weights().data() + c / 16 * bytes;
+    const std::int32_t* const starts = call_.front_start + c;
+    const float* const scale = call_.front_sink.scale + c;
+    const FastCodesAvx512 codes(call_.front_sink);
     const __m512i order = side_by_side();
     const std::int64_t left = call_.depthwise->window.pad_left * 64;
     std::uint8_t* const to0 = slot(vector, first) + left;
@@ -265,11 +362,11 @@ class ExpandDepthwiseAvx512 {
   template <unsigned Vectors, unsigned Half>
   OCTAVO_TARGET_AVX512VNNI OCTAVO_INLINE static void store_half(std::uint8_t* to, __m512i codes) {
     if constexpr (Vectors == 2 && Half == 0)
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(codes));
+      __asm__("vmovdqu64 %t1,%0" : "=m"(*reinterpret_cast<__m256i_u*>(to)) : "v"(codes));
     else if constexpr (Vectors == 2)
       __asm__("vextracti64x4 $1,%1,%0" : "=m"(*reinterpret_cast<__m256i_u*>(to)) : "v"(codes));
     else if constexpr (Half == 0)
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_castsi512_si128(codes));
+      __asm__("vmovdqu64 %x1,%0" : "=m"(*reinterpret_cast<__m128i_u*>(to)) : "v"(codes));
     else
       __asm__("vextracti32x4 $2,%1,%0" : "=m"(*reinterpret_cast<__m128i_u*>(to)) : "v"(codes));
   }
@@ -447,7 +544,8 @@ class ExpandDepthwiseAvx512 {
     }
   }
 
-  const ExpandDepthwiseCall& call_;
+  const ConvDepthwiseCall& call_;
+  const ConvGeometry& front_;
   PairRing ring_;
   std::int64_t slots_, slot_bytes_;
 };
@@ -457,4 +555,4 @@ class ExpandDepthwiseAvx512 {
 }  // namespace octavo
 
 #endif  // OCTAVO_X86
-#endif  // OCTAVO_KERNELS_X86_EXPAND_DEPTHWISE_AVX512VNNI_HPP_
+#endif  // OCTAVO_KERNELS_X86_CONV_DEPTHWISE_AVX512VNNI_HPP_

@@ -1,17 +1,17 @@
-// octavo/kernels/expand_depthwise_call.hpp: what the fused kernel of a pointwise convolution and the 3x3 depthwise
-// convolution behind it works on.
+// octavo/kernels/conv_depthwise_call.hpp: what the fused kernel of a convolution and the depthwise convolution behind it
+// works on.
 //
-// Between the two lies a ring of pairs of rows. Pair j holds rows 2 * j - pad_top and the next of the expanded image,
-// 32 channels of both in 64 bytes, as the depthwise products want them (row by row of a channel side by side), with the
-// columns outside the image. A unit of output needs pairs j and j + 1: two output rows with stride 1, one with stride 2.
-#ifndef OCTAVO_KERNELS_EXPAND_DEPTHWISE_CALL_HPP_
-#define OCTAVO_KERNELS_EXPAND_DEPTHWISE_CALL_HPP_
+// A unit of output is two rows (stride 1) or one (stride 2). Units [unit_begin, unit_end) are computed from the top; the
+// rows of the tensor between that the next unit reads again stay in a ring.
+#ifndef OCTAVO_KERNELS_CONV_DEPTHWISE_CALL_HPP_
+#define OCTAVO_KERNELS_CONV_DEPTHWISE_CALL_HPP_
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "../core/aligned.hpp"
+#include "conv_plan.hpp"
 #include "depthwise.hpp"
 #include "geometry.hpp"
 #include "sink.hpp"
@@ -20,45 +20,50 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-// Depthwise weights for pairs: [channels / 16][3 columns][2 output rows][16][4]; the taps of a column's three rows as
-// [w0 w1 w2 0] for the upper output row and [0 w0 w1 w2] for the lower one.
+// Depthwise weights for pairs of rows: [channels / 16][3 columns][2 output rows][16][4]; the taps of a column's three
+// rows as [w0 w1 w2 0] for the upper output row and [0 w0 w1 w2] for the lower one.
 [[nodiscard]] inline AlignedVector<std::int8_t> pack_depthwise_pairs(const std::int8_t* weights,
                                                                      std::int64_t channels) {
   AlignedVector<std::int8_t> packed(static_cast<std::size_t>(round_up(channels, kLanes) * 24), 0);
-  for (std::int64_t c = 0; c < channels; ++c)
-    for (std::int64_t i = 0; i < 3; ++i)
-      for (std::int64_t j = 0; j < 3; ++j)
-        for (std::int64_t row = 0; row < 2; ++row)
+  for (std::int64_t i = 0; i < 3; ++i)
+    for (std::int64_t j = 0; j < 3; ++j)
+      for (std::int64_t row = 0; row < 2; ++row)
+        for (std::int64_t c = 0; c < channels; ++c)
           packed[static_cast<std::size_t>(((c / kLanes * 3 + j) * 2 + row) * 64 + c % kLanes * 4 + i + row)] =
               weights[(i * 3 + j) * channels + c];
   return packed;
 }
 
 // One image, some of its units and channels.
-struct ExpandDepthwiseCall {
-  const ConvGeometry* expand = nullptr;     // pointwise, in_c a multiple of 4
+struct ConvDepthwiseCall {
+  const ConvPlan* front = nullptr;
   const ConvGeometry* depthwise = nullptr;  // 3x3, stride 1 or 2, multiplier 1
-  const std::int8_t* expand_weights = nullptr;  // PackedWeights
-  const std::int32_t* expand_start = nullptr;
-  Sink expand_sink;                         // min <= zero_point <= max
+  const std::int32_t* front_start = nullptr;
+  Sink front_sink;                                // min <= zero_point <= max
+  const std::uint8_t* front_zero_row = nullptr;   // ConvPlan::row_size() zero points
   const DepthwiseWeights* depthwise_weights = nullptr;
   const std::int8_t* depthwise_pairs = nullptr;  // pack_depthwise_pairs()
   const std::int32_t* depthwise_start = nullptr;
   Sink depthwise_sink;
   const std::int32_t* start_quads = nullptr;  // see DepthwiseCall
   const float* scale_quads = nullptr;
-  const std::uint8_t* zero_row = nullptr;  // of the expanded image
+  const std::uint8_t* zero_row = nullptr;  // of the tensor between
   const std::uint8_t* in = nullptr;
   std::uint8_t* out = nullptr;
   std::int64_t unit_begin = 0, unit_end = 0;
-  std::int64_t channel_begin = 0, channel_end = 0;  // the first a multiple of what the level asks for, the last too or
-                                                    // out_c
-  std::byte* ring = nullptr;                        // of this part alone
+  std::int64_t channel_begin = 0, channel_end = 0;  // see ConvDepthwiseKernel::channels
+  std::byte* scratch = nullptr;                     // of this part alone
 };
 
-// Memory of the ring: slots of pairs of rows for 32 channels each.
+[[nodiscard]] inline std::int64_t units_of(const ConvGeometry& depthwise) noexcept {
+  return depthwise.window.stride_h == 1 ? (depthwise.out_h + 1) / 2 : depthwise.out_h;
+}
+
+// A ring of pairs of rows. Pair j holds rows 2 * j - pad_top and the next one of the tensor between, with the columns
+// outside the image: 64 bytes are a column of 32 channels, the two rows of a channel side by side. Lane l of 16 bytes:
+// channels 4 * l .. + 3, then 16 + 4 * l .. + 3. Unit j of output reads pairs j and j + 1.
 struct PairRing {
-  std::int64_t columns = 0;  // of a row, with those outside the image
+  std::int64_t columns = 0;
   std::int64_t units = 0;    // of output, in a band
   std::int64_t vectors = 0;  // of 32 channels that the ring holds at a time
   [[nodiscard]] std::int64_t slots() const noexcept { return units + 1; }
@@ -68,11 +73,8 @@ struct PairRing {
   }
 };
 
-[[nodiscard]] inline std::int64_t units_of(const ConvGeometry& depthwise) noexcept {
-  return depthwise.window.stride_h == 1 ? (depthwise.out_h + 1) / 2 : depthwise.out_h;
-}
-
-// As many units in a band as keep the slots of 64 channels in two thirds of a 32 KiB cache.
+// As many units in a band as keep the slots of 64 channels in two thirds of a 32 KiB cache; all channels, where that is
+// not the whole image.
 [[nodiscard]] inline PairRing plan_ring(const ConvGeometry& depthwise) noexcept {
   const Window& w = depthwise.window;
   PairRing ring;
@@ -83,11 +85,13 @@ struct PairRing {
   return ring;
 }
 
-// For levels that run two kernels in turn: output rows in a band, and the expanded rows that the ring holds for it, at
-// most 128 KiB where two output rows allow it.
+// A ring of plain rows, for levels that run two kernels in turn: output rows in a band, and the rows that it reads, at
+// most 128 KiB where two output rows allow it. Row r stands at r % rows.
 struct RowRing {
   std::int64_t band = 0, rows = 0, row_bytes = 0;
-  [[nodiscard]] std::size_t bytes() const noexcept { return static_cast<std::size_t>(rows * row_bytes); }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return static_cast<std::size_t>(round_up(rows * row_bytes, static_cast<std::int64_t>(kAlignment)));
+  }
 };
 
 [[nodiscard]] inline RowRing plan_rows(const ConvGeometry& depthwise) noexcept {
@@ -103,4 +107,4 @@ struct RowRing {
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
-#endif  // OCTAVO_KERNELS_EXPAND_DEPTHWISE_CALL_HPP_
+#endif  // OCTAVO_KERNELS_CONV_DEPTHWISE_CALL_HPP_
