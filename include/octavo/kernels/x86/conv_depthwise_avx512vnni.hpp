@@ -464,8 +464,7 @@ class ConvDepthwiseAvx512 {
     }
   }
 
-  // Stride 2: one output row a unit, two pixels at a time; the last two may overlap those before. The output stage is
-  // late here too.
+  // Stride 2: one output row a unit, two pixels at a time; the last two may overlap those before.
   template <unsigned Vectors>
   OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) void stride_2(std::int64_t c, std::int64_t vector,
                                                                    std::int64_t begin, std::int64_t end) const {
@@ -475,71 +474,56 @@ class ConvDepthwiseAvx512 {
     const float* const scale = call_.depthwise_sink.scale + c;
     const FastCodesAvx512 codes(call_.depthwise_sink);
     const __m512i in_order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-    const std::int64_t out_w = g.out_w, out_c = g.out_c;
-    std::uint8_t* const out = call_.out + c;
+    const std::int64_t out_w = g.out_w, out_c = g.out_c, slot_bytes = slot_bytes_;
     const std::uint8_t* const ring_begin = slot(vector, 0);
-    const std::uint8_t* const ring_end = ring_begin + slots_ * slot_bytes_;
-    const std::int64_t slot_bytes = slot_bytes_;
+    const std::uint8_t* const ring_end = ring_begin + slots_ * slot_bytes;
     const std::uint8_t* next = slot(vector, begin);
-    __m512i weight[Vectors][3];
+    __m512i weight[Vectors][3], start[Vectors];
+    __m512 scales[Vectors];
 #pragma GCC unroll 2
-    for (unsigned v = 0; v < Vectors; ++v)
+    for (unsigned v = 0; v < Vectors; ++v) {
+      start[v] = _mm512_loadu_si512(starts + 16 * v);
+      scales[v] = _mm512_loadu_ps(scale + 16 * v);
+      __asm__("" : "+v"(start[v]), "+v"(scales[v]));
 #pragma GCC unroll 3
       for (unsigned j = 0; j < 3; ++j) {
         weight[v][j] = _mm512_loadu_si512(weights + (v * 3 + j) * 128);
         __asm__("" : "+v"(weight[v][j]));
       }
-    __m512 scales[Vectors];
-#pragma GCC unroll 2
-    for (unsigned v = 0; v < Vectors; ++v) {
-      scales[v] = _mm512_loadu_ps(scale + 16 * v);
-      __asm__("" : "+v"(scales[v]));
     }
-    __m512i late_first[Vectors] = {}, late_second[Vectors] = {};
-    std::uint8_t* late_to = out + begin * out_w * out_c;  // the first stores are overwritten
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::uint8_t* const a = next;
       next = next + slot_bytes == ring_end ? ring_begin : next + slot_bytes;
       const std::uint8_t* const b = next;
-      std::uint8_t* const to = out + unit * out_w * out_c;
-      for (std::int64_t n = 0; n < out_w + (unit + 1 == end ? 2 : 0); n += 2) {
+      std::uint8_t* const to = call_.out + unit * out_w * out_c + c;
+      for (std::int64_t n = 0; n < out_w; n += 2) {
         const std::int64_t x = std::min(n, out_w - 2);
         __m512i first[Vectors], second[Vectors];
 #pragma GCC unroll 2
-        for (unsigned v = 0; v < Vectors; ++v) {
-          first[v] = _mm512_loadu_si512(starts + 16 * v);
-          __asm__("" : "+v"(first[v]));
-          second[v] = first[v];
-        }
+        for (unsigned v = 0; v < Vectors; ++v) first[v] = second[v] = start[v];
 #pragma GCC unroll 5
         for (unsigned j = 0; j < 5; ++j) {
-          const __m512i front = _mm512_load_si512(a + x * 128 + j * 64);
-          __m512i back = _mm512_load_si512(b + x * 128 + j * 64);
-          __asm__("" : "+v"(back));  // read once
-          const __m512i low = _mm512_unpacklo_epi16(front, back);
+          const __m512i above = _mm512_load_si512(a + x * 128 + j * 64);
+          __m512i below = _mm512_load_si512(b + x * 128 + j * 64);
+          __asm__("" : "+v"(below));  // read once
+          const __m512i low = _mm512_unpacklo_epi16(above, below);
           if (j < 3) OCTAVO_DETAIL_DPBUSD(first[0], low, weight[0][j % 3]);
           if (j >= 2) OCTAVO_DETAIL_DPBUSD(second[0], low, weight[0][(j + 1) % 3]);
           if constexpr (Vectors == 2) {
-            const __m512i high = _mm512_unpackhi_epi16(front, back);
+            const __m512i high = _mm512_unpackhi_epi16(above, below);
             if (j < 3) OCTAVO_DETAIL_DPBUSD(first[1], high, weight[1][j % 3]);
             if (j >= 2) OCTAVO_DETAIL_DPBUSD(second[1], high, weight[1][(j + 1) % 3]);
           }
         }
 #pragma GCC unroll 2
         for (unsigned v = 0; v < Vectors; ++v) {
-          late_first[v] = FastCodesAvx512::scaled(late_first[v], scales[v]);
-          late_second[v] = FastCodesAvx512::scaled(late_second[v], scales[v]);
+          first[v] = FastCodesAvx512::scaled(first[v], scales[v]);
+          second[v] = FastCodesAvx512::scaled(second[v], scales[v]);
         }
         const __m512i packed = _mm512_maskz_permutexvar_epi32(
-            kAll16, in_order, codes.pack(late_first[0], late_first[Vectors - 1], late_second[0], late_second[Vectors - 1]));
-        store_half<Vectors, 0>(late_to, packed);
-        store_half<Vectors, 1>(late_to + out_c, packed);
-        late_to = to + x * out_c;
-#pragma GCC unroll 2
-        for (unsigned v = 0; v < Vectors; ++v) {
-          late_first[v] = first[v];
-          late_second[v] = second[v];
-        }
+            kAll16, in_order, codes.pack(first[0], first[Vectors - 1], second[0], second[Vectors - 1]));
+        store_half<Vectors, 0>(to + x * out_c, packed);
+        store_half<Vectors, 1>(to + (x + 1) * out_c, packed);
       }
     }
   }
