@@ -348,8 +348,8 @@ namespace {
 // A program of one Resize (inputs roi, scales or sizes), or the refusal.
 struct ResizeNode {
   std::string mode = "nearest", coordinates = "half_pixel", rounding = "round_prefer_floor";
-  Floats scales;
-  Ints sizes;
+  Floats scales = {};
+  Ints sizes = {};
   Ints dims = {-1, 2, 3, 4};
   std::vector<Attribute> more = {};
   std::int64_t opset = 13;
@@ -443,8 +443,9 @@ TEST_CASE("resize: what would read other pixels is refused by name") {
   refused({.mode = "linear", .coordinates = "pytorch_half_pixel", .sizes = {1, 2, 1, 7}}, "the runtime has no resize");
   refused({.sizes = {1, 4, 5, 7}}, "only height and width are resized");
   refused({.sizes = {1, 2, 5}}, "expected a number for each of 4 axes");
-  refused({.sizes = {1, 2, 0, 7}}, "the result would be [1,2,0,7]");
-  refused({.scales = {1, 1, -1, 1}}, "a scale of -1");
+  refused({.sizes = {1, 2, 0, 7}}, "a scale or size of 0");
+  refused({.scales = {1, 1, 0.1F, 1}}, "the result would be [1,2,0,4]");
+  refused({.scales = {1, 1, -1, 1}}, "a scale or size of -1");
   refused({}, "expected scales or sizes, found none");
   refused({.scales = {1, 1, 2, 2}, .sizes = {1, 2, 6, 8}}, "expected scales or sizes, found both");
   refused({.mode = "linear", .sizes = {1, 2, 5, 7}, .more = {attribute("antialias", 1)}}, "antialias is not imported");
@@ -465,7 +466,9 @@ TEST_CASE("resize: written and read again, in floats and between codes") {
         const int x = b.add_input("x", {1, 3, 5, 2}, type, grid);
         b.add_output(b.add_op(op, {x}, {1, 7, 8, 2}, grid));
         const runtime::Program program = std::move(b).build();
-        const runtime::Program again = io::parse_onnx(io::onnx::export_program(program, {}), "again.onnx");
+        const std::string text = io::onnx::export_program(program, {});
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+        const runtime::Program again = io::parse_onnx(io::Bytes(bytes, bytes + text.size()), "again.onnx");
         int resizes = 0;
         for (const runtime::Op& o : again.ops) {
           if (!runtime::is_resize(o.kind)) continue;

@@ -106,20 +106,17 @@ Value OpLowering<Lazy>::resize(NodeInputs& in) {
   const Constant& numbers = constant(given(by_size) ? by_size : by_scale, given(by_size) ? "sizes" : "scales");
   require(numbers.size() == std::ssize(axes), "expected a number for each of ", axes.size(), " axes, found ",
           to_string(numbers.dims));
+  const std::vector<double> values = stored_numbers<double>(numbers);
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const auto axis = static_cast<std::size_t>(axes[i]);
     const auto from = static_cast<double>(x.dims[axis]);
-    if (given(by_size)) {
-      dims[axis] = integers(numbers)[i];
-      scale[axis] = static_cast<double>(dims[axis]) / from;
-    } else {
-      scale[axis] = static_cast<double>(real_values(numbers)[i]);
-      require(scale[axis] > 0.0 && scale[axis] <= static_cast<double>(kMaxImportExtent), "a scale of ", scale[axis]);
-      dims[axis] =
-          static_cast<std::int64_t>(std::floor(from * scale[axis] * (1.0 + 1e-7)));  // float32's 10/3 * 3 is 10
-    }
-    require(dims[axis] >= 1 && dims[axis] <= kMaxImportExtent, "the result would be ", to_string(dims));
+    require(values[i] > 0.0 && values[i] <= static_cast<double>(kMaxImportExtent), "a scale or size of ", values[i]);
+    // Products as engines have them: in float32, where 3 * 10/3 is 10.
+    dims[axis] = static_cast<std::int64_t>(given(by_size) ? values[i] : static_cast<float>(from * values[i]));
+    scale[axis] = given(by_size) ? values[i] / from : values[i];
   }
+  for (const std::int64_t extent : dims)
+    require(extent >= 1 && extent <= kMaxImportExtent, "the result would be ", to_string(dims));
   require(dims[0] == x.dims[0] && dims[1] == x.dims[1], "only height and width are resized, found ", to_string(x.dims),
           " to ", to_string(dims));
 
