@@ -78,6 +78,7 @@ class QuantizedResizeBilinear {
         row.bottom = image + source.second * in_row;
         row.out = out + r * g_.out_w * g_.channels;
         row.columns = columns_.data();
+        row.in_w = g_.in_w;
         row.out_w = g_.out_w;
         row.channels = g_.channels;
         row.weight = source.weight;

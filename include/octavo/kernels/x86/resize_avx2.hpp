@@ -23,13 +23,13 @@ struct Resize<Isa::avx2> {
   // Two neighbours' codes stand side by side as 16-bit words, so VPMADDWD weights a pair; rows are then combined in 32
   // bits: top * whole + (bottom - top) * weight. The last block of channels overlaps the one before.
   OCTAVO_TARGET_AVX2 static void bilinear(const ResizeRow& row) {
-    if (row.channels < 8) return Resize<Isa::scalar>::bilinear(row);
     const RowConstants constants(row);
+    if (row.channels < 8) return few_channels(row, constants);
     for (std::int64_t x = 0; x < row.out_w; ++x) {
       const ResizeColumn& column = row.columns[x];
       const ResizePixel pixel(row, column);
       std::uint8_t* out = row.out + x * row.channels;
-      const __m256i weights = _mm256_set1_epi32((column.weight << 16) | ((1 << row.bits) - column.weight));
+      const __m256i weights = weights_of(row, column);
       std::int64_t c = 0;
       if (row.channels >= 16) {
         for (; c < row.channels; c += 16) {
@@ -47,10 +47,8 @@ struct Resize<Isa::avx2> {
       }
       for (; c < row.channels; c += 8) {
         const std::int64_t at = std::min(c, row.channels - 8);
-        const __m256i sum = constants.combine(pairs8(pixel.top_first + at, pixel.top_second + at),
-                                              pairs8(pixel.bottom_first + at, pixel.bottom_second + at), weights);
-        const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        _mm_storel_epi64(reinterpret_cast<__m128i*>(out + at), _mm_packus_epi16(words, words));
+        store8(out + at, constants.combine(pairs8(pixel.top_first + at, pixel.top_second + at),
+                                           pairs8(pixel.bottom_first + at, pixel.bottom_second + at), weights));
       }
     }
   }
@@ -76,6 +74,28 @@ struct Resize<Isa::avx2> {
       return _mm256_srl_epi32(_mm256_add_epi32(_mm256_add_epi32(sum, half), below), shift);
     }
   };
+  // Eight bytes a pixel, of which the next pixel overwrites those that are not its; the last pixels of the input row
+  // and of the output row are done one by one.
+  OCTAVO_TARGET_AVX2 static void few_channels(const ResizeRow& row, const RowConstants& constants) {
+    const std::int64_t in_end = row.in_w * row.channels - 8, out_end = row.out_w * row.channels - 8;
+    std::int64_t x = 0;
+    for (; x * row.channels <= out_end && row.columns[x].second <= in_end; ++x) {
+      const ResizePixel pixel(row, row.columns[x]);
+      store8(row.out + x * row.channels,
+             constants.combine(pairs8(pixel.top_first, pixel.top_second),
+                               pairs8(pixel.bottom_first, pixel.bottom_second), weights_of(row, row.columns[x])));
+    }
+    Resize<Isa::scalar>::pixels(row, x);
+  }
+  [[nodiscard]] OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m256i weights_of(const ResizeRow& row,
+                                                                           const ResizeColumn& column) {
+    return _mm256_set1_epi32((column.weight << 16) | ((1 << row.bits) - column.weight));
+  }
+  // Eight codes of eight lanes.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static void store8(std::uint8_t* out, __m256i codes) {
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packus_epi16(words, words));
+  }
   [[nodiscard]] OCTAVO_TARGET_AVX2 OCTAVO_INLINE static __m128i load16(const std::uint8_t* p) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   }
