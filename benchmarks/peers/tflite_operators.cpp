@@ -1,5 +1,6 @@
 // Writes small int8 models with random weights and grids that between them use every operator which .tflite files share
-// with us, in each form that computes differently: tflite_operators FOLDER [COUNT]. check_tflite.py compares them.
+// with us, in each form that computes differently, and COUNT / 3 models each of 12 random resizes in int8, uint8 and
+// float32: tflite_operators FOLDER [COUNT]. check_tflite.py compares them.
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -160,6 +161,23 @@ Program operators(std::uint64_t seed) {
   return net.finish();
 }
 
+// Nearest and bilinear resizes of one random image to random sizes.
+Program resizes(std::uint64_t seed, bool real, bool legacy) {
+  Rng rng(seed);
+  ProgramBuilder b("resizes", Rounding::tflite_double);
+  const auto extent = [&](std::uint64_t most) { return 1 + static_cast<std::int64_t>(rng.below(most)); };
+  const Shape shape{1, extent(20), extent(20), extent(24)};
+  const Quantization grid = real ? Quantization{} : per_tensor(0.05F, static_cast<std::int32_t>(rng.below(256)) - 128);
+  const int x = b.add_input("input", shape, real ? DType::f32 : DType::i8, grid);
+  for (int i = 0; i < 12; ++i) {
+    Op op{.kind = i % 2 == 0 ? OpKind::resize_bilinear : OpKind::resize_nearest, .name = "resize" + std::to_string(i)};
+    op.align_corners = i / 2 % 3 == 1, op.half_pixel_centers = i / 2 % 3 == 2;
+    op.legacy_uint8 = legacy;
+    b.add_output(b.add_op(op, {x}, {1, extent(60), extent(60), shape[3]}, grid));
+  }
+  return std::move(b).build();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -173,6 +191,11 @@ int main(int argc, char** argv) {
     for (int i = 0; i < count; ++i)
       save_tflite(operators(static_cast<std::uint64_t>(i) + 1),
                   std::string(argv[1]) + "/operators_" + std::to_string(i) + ".tflite");
+    for (int i = 0; i < count; ++i) {
+      const char* const kind = i % 3 == 0 ? "int8" : i % 3 == 1 ? "uint8" : "float";
+      save_tflite(resizes(static_cast<std::uint64_t>(i) + 1, i % 3 == 2, i % 3 == 1),
+                  std::string(argv[1]) + "/resize_" + kind + "_" + std::to_string(i) + ".tflite");
+    }
     return 0;
   } catch (const std::exception& error) {
     std::cerr << "tflite_operators: " << error.what() << '\n';

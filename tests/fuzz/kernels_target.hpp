@@ -17,6 +17,8 @@
 #include "octavo/kernels/reference/conv2d.hpp"
 #include "octavo/kernels/reference/elementwise.hpp"
 #include "octavo/kernels/reference/pool.hpp"
+#include "octavo/kernels/reference/resize.hpp"
+#include "octavo/kernels/resize.hpp"
 
 namespace fuzz {
 
@@ -217,6 +219,23 @@ inline int pooling(Source& s) {
   return compare(expected, [&](std::uint8_t* out) { pool.run(in.data(), out, n.batch, n.threads); });
 }
 
+inline int resizing(Source& s) {
+  const int centers = static_cast<int>(s.within(0, 2));
+  const ResizeGeometry g{s.size(6, 12),   s.size(8, 34), s.size(12, 30), s.size(16, 60),
+                         s.size(40, 200), centers == 1,  centers == 2};
+  const Numbers n(s);
+  Exact<std::uint8_t> in(n.batch * g.in_h * g.in_w * g.channels), expected(n.batch * g.out_h * g.out_w * g.channels);
+  fill(in, s, n.pattern);
+  if (s.byte() % 4 == 0) {
+    reference::resize_nearest(g, in.data(), expected.data(), n.batch);
+    const ResizeNearest resize(g);
+    return compare(expected, [&](std::uint8_t* out) { resize.run(in.data(), out, n.batch, n.threads); });
+  }
+  reference::resize_bilinear(g, in.data(), expected.data(), n.batch, n.rounding);
+  const QuantizedResizeBilinear resize(g, n.rounding);
+  return compare(expected, [&](std::uint8_t* out) { resize.run(in.data(), out, n.batch, n.threads); });
+}
+
 inline int pair(Source& s) {
   const Numbers numbers(s);
   const std::int64_t n = s.size(100, 9000);
@@ -236,7 +255,7 @@ inline int pair(Source& s) {
 inline int kernel_call(std::span<const std::uint8_t> bytes) {
   Source s(bytes);
   try {
-    switch (s.within(0, 7)) {
+    switch (s.within(0, 8)) {
       case 0:
       case 1:
       case 2:
@@ -248,6 +267,8 @@ inline int kernel_call(std::span<const std::uint8_t> bytes) {
         return dense(s);
       case 6:
         return pooling(s);
+      case 7:
+        return resizing(s);
       default:
         return pair(s);
     }

@@ -11,6 +11,7 @@
 #include "octavo/kernels/depthwise_conv2d.hpp"
 #include "octavo/kernels/dynamic_range.hpp"
 #include "octavo/kernels/pool.hpp"
+#include "octavo/kernels/resize.hpp"
 #include "octavo/kernels/softmax.hpp"
 
 using namespace int8_test;
@@ -37,6 +38,10 @@ TEST_CASE("run() allocates nothing") {
     const QuantizedAdd add(make_add_stage(rounding, grid, grid, grid, {0, 255}));
     const QuantizedGlobalAveragePool mean(81, 24, 3, make_mean_stage(rounding, grid, grid, {0, 255}, 81));
     const QuantizedSoftmax softmax(24, make_softmax_stage(rounding, 0.1F));
+    const ResizeGeometry size{9, 9, 7, 11, 24, false, true};
+    const ResizeNearest nearest(size);
+    const QuantizedResizeBilinear bilinear(size, rounding);
+    const ResizeBilinearF32 real_bilinear(size);
     DynamicRangeStage real_stage;
     real_stage.weight_scale = {0.1F};
     const DynamicRangeConv2d dynamic(windowed, all, real_stage);
@@ -51,6 +56,9 @@ TEST_CASE("run() allocates nothing") {
         add.run(in.data(), in.data(), out.data(), 81 * 24, threads);
         mean.run(in.data(), out.data(), 1, threads);
         softmax.run(in.data(), out.data(), 81, threads);
+        nearest.run(in.data(), out.data(), 1, threads);
+        bilinear.run(in.data(), out.data(), 1, threads);
+        real_bilinear.run(real_in.data(), real_out.data(), 1, threads);
         dynamic.run(real_in.data(), real_out.data(), 1, threads, scratch.span());
         const long after = allocations;
         INFO(name_of(isa), " ", name_of(rounding), " ", threads, " threads");

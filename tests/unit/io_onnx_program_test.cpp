@@ -343,6 +343,171 @@ TEST_CASE("a float program: means, differences, transposes, constant and spread 
   CHECK(text.find("Sub") != std::string::npos);
 }
 
+namespace {
+
+// A program of one Resize (inputs roi, scales or sizes), or the refusal.
+struct ResizeNode {
+  std::string mode = "nearest", coordinates = "half_pixel", rounding = "round_prefer_floor";
+  Floats scales = {};
+  Ints sizes = {};
+  Ints dims = {-1, 2, 3, 4};
+  std::vector<Attribute> more = {};
+  std::int64_t opset = 13;
+
+  [[nodiscard]] runtime::Program program() const {
+    ModelWriter m(opset);
+    m.input("x", dims);
+    if (!scales.empty()) m.constant("scales", {std::ssize(scales)}, scales);
+    if (!sizes.empty()) m.constant("sizes", {std::ssize(sizes)}, sizes);
+    std::vector<Attribute> attributes = more;
+    attributes.push_back(attribute("mode", mode));
+    attributes.push_back(attribute("coordinate_transformation_mode", coordinates));
+    attributes.push_back(attribute("nearest_mode", rounding));
+    m.node("Resize", {"x", "", scales.empty() ? "" : "scales", sizes.empty() ? "" : "sizes"}, {"y"}, attributes);
+    return parse(m.output("y"));
+  }
+  [[nodiscard]] std::string refusal() const {
+    try {
+      (void)program();
+      return "accepted";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("resize: what maps exactly becomes one operator") {
+  struct Case {
+    std::string mode, coordinates, rounding;
+    Floats scales;
+    Ints sizes;
+    bool corners, centers;
+  };
+  const Case cases[] = {
+      {"nearest", "asymmetric", "floor", {1, 1, 2, 2}, {}, false, false},
+      {"nearest", "asymmetric", "floor", {}, {1, 2, 5, 7}, false, false},
+      {"nearest", "half_pixel", "round_prefer_ceil", {}, {1, 2, 5, 7}, false, true},
+      {"nearest", "half_pixel", "round_prefer_floor", {1, 1, 2, 3}, {}, false, true},
+      {"nearest", "tf_half_pixel_for_nn", "floor", {}, {1, 2, 5, 7}, false, true},
+      {"nearest", "align_corners", "round_prefer_ceil", {}, {1, 2, 5, 7}, true, false},
+      {"linear", "half_pixel", "", {1, 1, 2, 2}, {}, false, true},
+      {"linear", "pytorch_half_pixel", "", {}, {1, 2, 5, 7}, false, true},
+      {"linear", "half_pixel_symmetric", "", {}, {1, 2, 5, 7}, false, true},
+      {"linear", "align_corners", "", {}, {1, 2, 5, 1}, true, false},
+      {"linear", "asymmetric", "", {1, 1, 1.6666666F, 1.75F}, {}, false, false},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.mode);
+    CAPTURE(c.coordinates);
+    const runtime::Program program =
+        ResizeNode{
+            .mode = c.mode, .coordinates = c.coordinates, .rounding = c.rounding, .scales = c.scales, .sizes = c.sizes}
+            .program();
+    REQUIRE(program.ops.size() == 1);
+    const runtime::Op& op = program.ops[0];
+    CHECK(op.kind == (c.mode == "nearest" ? runtime::OpKind::resize_nearest : runtime::OpKind::resize_bilinear));
+    CHECK(op.align_corners == c.corners);
+    CHECK(op.half_pixel_centers == c.centers);
+    const Shape& shape = runtime::output_of(program, op).shape;
+    CHECK(shape == (c.sizes.empty() ? Shape{1, c.scales[2] > 1.9F ? 6 : 5,
+                                            c.scales[3] > 2.5F   ? 12
+                                            : c.scales[3] > 1.9F ? 8
+                                                                 : 7,
+                                            2}
+                                    : Shape{1, 5, c.sizes[3], 2}));
+  }
+  ModelWriter old(9);
+  old.input("x", {-1, 2, 3, 4}).constant("scales", {4}, Floats{1, 1, 2, 2});
+  const runtime::Program upsampled =
+      parse(old.node("Upsample", {"x", "scales"}, {"y"}, {attribute("mode", std::string_view("linear"))}).output("y"));
+  REQUIRE(upsampled.ops.size() == 1);
+  CHECK(upsampled.ops[0].kind == runtime::OpKind::resize_bilinear);
+  CHECK_FALSE(upsampled.ops[0].half_pixel_centers);
+}
+
+TEST_CASE("resize: what would read other pixels is refused by name") {
+  const auto refused = [](const ResizeNode& node, const std::string& part) {
+    CAPTURE(part);
+    CHECK(node.refusal().find(part) != std::string::npos);
+  };
+  refused({.mode = "cubic", .sizes = {1, 2, 5, 7}}, "mode 'cubic' is not imported");
+  refused({.coordinates = "tf_crop_and_resize", .sizes = {1, 2, 5, 7}},
+          "coordinate_transformation_mode 'tf_crop_and_resize' is not imported");
+  refused({.rounding = "down", .sizes = {1, 2, 5, 7}}, "nearest_mode 'down' is not imported");
+  refused({.rounding = "ceil", .sizes = {1, 2, 5, 7}},
+          "the runtime has no resize of [1,2,3,4] to [1,2,5,7] with coordinate_transformation_mode 'half_pixel', "
+          "nearest_mode ceil");
+  refused({.mode = "linear", .scales = {1, 1, 1.5F, 1}}, "and these scales: other pixels would be read");
+  refused({.mode = "linear", .coordinates = "pytorch_half_pixel", .sizes = {1, 2, 1, 7}}, "the runtime has no resize");
+  refused({.sizes = {1, 4, 5, 7}}, "only height and width are resized");
+  refused({.sizes = {1, 2, 5}}, "expected a number for each of 4 axes");
+  refused({.sizes = {1, 2, 0, 7}}, "a scale or size of 0");
+  refused({.scales = {1, 1, 0.1F, 1}}, "the result would be [1,2,0,4]");
+  refused({.scales = {1, 1, -1, 1}}, "a scale or size of -1");
+  refused({}, "expected scales or sizes, found none");
+  refused({.scales = {1, 1, 2, 2}, .sizes = {1, 2, 6, 8}}, "expected scales or sizes, found both");
+  refused({.mode = "linear", .sizes = {1, 2, 5, 7}, .more = {attribute("antialias", 1)}}, "antialias is not imported");
+  refused({.sizes = {1, 2, 5}, .dims = {-1, 2, 3}}, "only images (NCHW) are resized");
+}
+
+TEST_CASE("resize: written and read again, in floats and between codes") {
+  for (const bool codes : {false, true})
+    for (const bool bilinear : {false, true})
+      for (int centers = 0; centers < 3; ++centers) {
+        CAPTURE(centers);
+        runtime::ProgramBuilder b("resize");
+        const runtime::DType type = codes ? runtime::DType::i8 : runtime::DType::f32;
+        const runtime::Quantization grid = codes ? runtime::per_tensor(0.05F, -7) : runtime::Quantization{};
+        runtime::Op op{.kind = bilinear ? runtime::OpKind::resize_bilinear : runtime::OpKind::resize_nearest,
+                       .name = "resized"};
+        op.align_corners = centers == 1, op.half_pixel_centers = centers == 2;
+        const int x = b.add_input("x", {1, 3, 5, 2}, type, grid);
+        b.add_output(b.add_op(op, {x}, {1, 7, 8, 2}, grid));
+        const runtime::Program program = std::move(b).build();
+        const std::string text = io::onnx::export_program(program, {});
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+        const runtime::Program again = io::parse_onnx(io::Bytes(bytes, bytes + text.size()), "again.onnx");
+        int resizes = 0;
+        for (const runtime::Op& o : again.ops) {
+          if (!runtime::is_resize(o.kind)) continue;
+          ++resizes;
+          CHECK(o.kind == op.kind);
+          CHECK(o.align_corners == op.align_corners);
+          CHECK(o.half_pixel_centers == op.half_pixel_centers);
+          CHECK(runtime::output_of(again, o).dtype == type);
+        }
+        CHECK(resizes == 1);
+        if (codes) {
+          const auto in = random_codes<std::int8_t>(30, 3, -128, 127);
+          std::vector<std::int8_t> first(112), second(112);
+          runtime::Model(program).run(std::span<const std::int8_t>(in), std::span<std::int8_t>(first));
+          runtime::Model(again).run(std::span<const std::int8_t>(in), std::span<std::int8_t>(second));
+          CHECK(first == second);
+        } else {
+          const Floats in = random_floats(30, 3);
+          CHECK(run_floats(program, in, 112) == run_floats(again, in, 112));
+        }
+      }
+}
+
+TEST_CASE("resize: on another grid bilinear is computed in float, nearest moves codes") {
+  for (const bool bilinear : {false, true}) {
+    ModelWriter m;
+    m.input("x", {-1, 2, 3, 4}).constant("s", {}, Floats{0.1F}).constant("z", {}, std::vector<std::int8_t>{3});
+    m.constant("s2", {}, Floats{0.2F}).constant("sizes", {4}, Ints{1, 2, 6, 8});
+    m.node("QuantizeLinear", {"x", "s", "z"}, {"q"}).node("DequantizeLinear", {"q", "s", "z"}, {"r"});
+    m.node("Resize", {"r", "", "", "sizes"}, {"t"}, {attribute("mode", bilinear ? "linear" : "nearest")});
+    m.node("QuantizeLinear", {"t", "s2", "z"}, {"p"}).node("DequantizeLinear", {"p", "s2", "z"}, {"y"}).output("y");
+    const runtime::Program program = parse(m);
+    const auto resize = std::find_if(program.ops.begin(), program.ops.end(),
+                                     [](const runtime::Op& o) { return runtime::is_resize(o.kind); });
+    REQUIRE(resize != program.ops.end());
+    CHECK(runtime::output_of(program, *resize).dtype == (bilinear ? runtime::DType::f32 : runtime::DType::i8));
+  }
+}
+
 TEST_CASE("hard swish and a gate with one factor a channel, as a float program") {
   ModelWriter m;
   m.input("x", {-1, 3, 4, 4}).node("HardSwish", {"x"}, {"h"}).node("GlobalAveragePool", {"h"}, {"g"});

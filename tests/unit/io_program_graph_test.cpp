@@ -73,6 +73,8 @@ TEST_CASE("program graph: layers, shared values, explicit padding") {
   net.depthwise("depthwise", 5, 4, 8, {.window = {3, 3, 1, 1, 1, 1, 1, 1}, .low = 0});
   net.conv("project", 5, 4, 8, {});
   net.pair(OpKind::add, "add", skip);
+  net.resize(OpKind::resize_bilinear, "bilinear", 8, 7);
+  net.resize(OpKind::resize_nearest, "nearest", 5, 9);
   net.mean("mean");
   net.dense("logits", 5, {});
   net.probabilities(OpKind::softmax, "softmax");

@@ -294,6 +294,52 @@ TEST_CASE("tflite: legacy uint8 models compute as uint8 and are written as uint8
   CHECK(tensor_at(again, again.outputs[0]).name == "p");
 }
 
+TEST_CASE("tflite: resize, each kind and way of centering, written and read") {
+  for (const tf::Type type : {tf::Type::f32, tf::Type::i8, tf::Type::u8})
+    for (const bool bilinear : {false, true})
+      for (int centers = 0; centers < 3; ++centers) {
+        File f;
+        const float scale = type == tf::Type::f32 ? 0.0F : 0.5F;
+        const int x = f.tensor("x", {1, 2, 3, 1}, type, scale, 3);
+        const int y = f.tensor("y", {1, 3, 7, 1}, type, scale, 3);
+        f.file.inputs = {x}, f.file.outputs = {y};
+        const int corners =
+            bilinear ? int{tf::ResizeBilinearField::align_corners} : int{tf::ResizeNearestField::align_corners};
+        f.op(bilinear ? tf::Builtin::resize_bilinear : tf::Builtin::resize_nearest_neighbor,
+             {x, f.integers("size", {3, 7})}, y, {byte(corners, centers == 1), byte(corners + 1, centers == 2)},
+             bilinear ? tf::Options::resize_bilinear : tf::Options::resize_nearest);
+        const Program program = f.program();
+        const Program again = io::parse_tflite(io::to_tflite(program), "again", Rounding::tflite_double);
+        for (const Program& p : {program, again}) {
+          const auto op = std::find_if(p.ops.begin(), p.ops.end(), [](const Op& o) { return is_resize(o.kind); });
+          REQUIRE(op != p.ops.end());
+          CHECK(op->kind == (bilinear ? OpKind::resize_bilinear : OpKind::resize_nearest));
+          CHECK(op->align_corners == (centers == 1));
+          CHECK(op->half_pixel_centers == (centers == 2));
+          CHECK(op->legacy_uint8 == (bilinear && type == tf::Type::u8));
+          CHECK(output_of(p, *op).shape == Shape{1, 3, 7, 1});
+        }
+      }
+  File f;
+  const int x = f.tensor("x", {1, 2, 3, 1});
+  const int y = f.tensor("y", {1, 3, 7, 1});
+  f.file.inputs = {x}, f.file.outputs = {y};
+  f.op(tf::Builtin::resize_bilinear, {x, f.integers("size", {4, 7})}, y, {}, tf::Options::resize_bilinear);
+  CHECK(f.refusal() ==
+        "'hand.tflite': operator 0, RESIZE_BILINEAR, ('x', 'size') -> ('y'): expected an output of 4x7 pixels, found "
+        "1x3x7x1");
+  f.file.ops[0].inputs = {x, x};
+  CHECK(f.refusal().find("operator 0, RESIZE_BILINEAR, ('x', 'x') -> ('y'): ") != std::string::npos);
+  File both;
+  const int a = both.tensor("a", {1, 2, 3, 1});
+  const int b = both.tensor("b", {1, 3, 7, 1});
+  both.file.inputs = {a}, both.file.outputs = {b};
+  both.op(tf::Builtin::resize_nearest_neighbor, {a, both.integers("size", {3, 7})}, b, {byte(0, 1), byte(1, 1)},
+          tf::Options::resize_nearest);
+  CHECK(both.refusal().find("resize_nearest 'b': align_corners and half_pixel_centers exclude each other") !=
+        std::string::npos);
+}
+
 TEST_CASE("tflite: refusals name the operator, its index and its tensors") {
   File f;
   const int x = f.tensor("image", {1, 2, 2, 1});
@@ -301,10 +347,9 @@ TEST_CASE("tflite: refusals name the operator, its index and its tensors") {
   const int z = f.tensor("same", {1, 2, 2, 1});
   f.file.inputs = {x};
   f.op(tf::Builtin::relu, {x}, z, {}, tf::Options::none);
-  f.op(static_cast<tf::Builtin>(23), {z}, y, {}, tf::Options::none);
+  f.op(static_cast<tf::Builtin>(28), {z}, y, {}, tf::Options::none);
   f.file.outputs = {y};
-  CHECK(f.refusal() ==
-        "'hand.tflite': operator 1, RESIZE_BILINEAR, ('same') -> ('larger'): this operator is not supported");
+  CHECK(f.refusal() == "'hand.tflite': operator 1, TANH, ('same') -> ('larger'): this operator is not supported");
   f.file.ops[1] = {tf::Builtin::relu, 1, {7}, {y}, tf::Options::none, {}, {}};
   CHECK(f.refusal().find("operator 1, RELU, (none) -> ('larger'): there is no tensor 7 among 3") != std::string::npos);
   f.file.ops[1] = {tf::Builtin::relu, 1, {z}, {z}, tf::Options::none, {}, {}};

@@ -10,6 +10,7 @@
 #include "octavo/nn/executor.hpp"
 #include "octavo/nn/layers/merging.hpp"
 #include "octavo/nn/layers/permute.hpp"
+#include "octavo/nn/layers/resize.hpp"
 #include "octavo/nn/layers/smooth_activations.hpp"
 #include "octavo/nn/models/mobilenet_v2.hpp"
 
@@ -176,6 +177,24 @@ TEST_CASE("gradients: products, gates, smooth activations, concatenation, permut
   graph.add("dense", Dense({.units = 3}), {graph.add("flat", Flatten(), {turned})});
   CHECK(graph.node(turned).shape == Shape{1, 8, 4, 5});
   check_gradients(graph, random_tensor(graph.input_shape().with_batch(2), rng), 3);
+}
+
+TEST_CASE("gradients: resize, larger and smaller, each kind and way of centering") {
+  Rng rng(9);
+  for (const bool bilinear : {false, true})
+    for (int centers = 0; centers < 3; ++centers) {
+      Graph graph;
+      const int x = graph.input("x", {4, 5, 3});
+      const int conv = graph.add("conv", Conv2D({.filters = 4, .kernel = 1}), {x});
+      const int larger = graph.add("larger", Resize2D({7, 6, bilinear, centers == 1, centers == 2}), {conv});
+      const int smaller = graph.add("smaller", Resize2D({3, 4, bilinear, centers == 1, centers == 2}), {larger});
+      graph.add("dense", Dense({.units = 3}), {graph.add("flat", Flatten(), {smaller})});
+      CHECK(graph.node(larger).shape == Shape{1, 7, 6, 4});
+      check_gradients(graph, random_tensor(graph.input_shape().with_batch(2), rng));
+    }
+  Graph graph;
+  const int x = graph.input("x", {4, 5, 3});
+  CHECK_THROWS_WITH_AS(graph.add("none", Resize2D({0, 4}), {x}), doctest::Contains("Resize2D: extent 0"), Error);
 }
 
 TEST_CASE("clip, hard swish and hard sigmoid at their corners") {

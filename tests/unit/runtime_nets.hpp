@@ -14,6 +14,7 @@
 #include "octavo/kernels/reference/conv2d.hpp"
 #include "octavo/kernels/reference/elementwise.hpp"
 #include "octavo/kernels/reference/pool.hpp"
+#include "octavo/kernels/reference/resize.hpp"
 #include "octavo/runtime/program_builder.hpp"
 #include "octavo/runtime/step.hpp"
 
@@ -150,6 +151,11 @@ class Net {
     out[along] += tensor_at(builder.program(), other).shape[along];
     id = builder.add_op(op, {id, other}, out, tensor().quantization);
   }
+  void resize(OpKind kind, const std::string& name, std::int64_t height, std::int64_t width) {
+    Op op{.kind = kind, .name = name};
+    op.half_pixel_centers = true;
+    id = builder.add_op(op, {id}, {1, height, width, tensor().shape[3]}, tensor().quantization);
+  }
   void reshape(const std::string& name, const Shape& shape) {
     id = builder.add_op({.kind = OpKind::reshape, .name = name}, {id}, shape, tensor().quantization);
   }
@@ -209,7 +215,9 @@ inline Program everything(DType dtype, Rounding rounding = Rounding::nearest_eve
   net.pair(OpKind::mul, "mul", pooled, 0.04F, -7);
   net.concat("concat", grouped, -1);
   net.conv("dilated", 3, 2, 10, {.window = {2, 2, 1, 1, 2, 1, 1, 1}});
+  net.resize(OpKind::resize_bilinear, "resize_bilinear", 5, 3);
   net.hard_swish("hard_swish");
+  net.resize(OpKind::resize_nearest, "resize_nearest", 4, 6);
   net.probabilities(OpKind::logistic, "logistic");
   if (net.codes()) net.requantize("requantize", 0.011F, 3);
   net.mean("mean");
@@ -353,6 +361,10 @@ class Interpreter {
         }
         return join(op, mapped, out.code);
       }
+      case OpKind::resize_nearest:
+        return reference::resize_nearest(resize_geometry_of(p_, op), x.code.data(), out.code.data(), 1);
+      case OpKind::resize_bilinear:
+        return reference::resize_bilinear(resize_geometry_of(p_, op), x.code.data(), out.code.data(), 1, p_.rounding);
       case OpKind::reshape:
         out.code = x.code;
         return;
@@ -414,6 +426,10 @@ class Interpreter {
         for (std::size_t i = 0; i < op.inputs.size(); ++i) parts.push_back(in(op, i).real);
         return join(op, parts, out.real);
       }
+      case OpKind::resize_nearest:
+        return reference::resize_nearest(resize_geometry_of(p_, op), x.data(), out.real.data(), 1);
+      case OpKind::resize_bilinear:
+        return reference::resize_bilinear(resize_geometry_of(p_, op), x.data(), out.real.data(), 1);
       case OpKind::reshape:
         out.real = x;
         return;

@@ -11,6 +11,7 @@
 #include "octavo/core/rng.hpp"
 #include "octavo/kernels/elementwise_stage.hpp"
 #include "octavo/kernels/pool_stage.hpp"
+#include "octavo/kernels/reference/resize.hpp"
 #include "octavo/runtime/model.hpp"
 #include "octavo/runtime/program_builder.hpp"
 
@@ -202,6 +203,56 @@ TEST_CASE("operators: mean over any neighbouring axes, transpose of codes") {
   const Codes found = run_codes(std::move(b).build(), {in}, 1);
   for (std::size_t c = 0; c < 3; ++c)
     for (std::size_t p = 0; p < 20; ++p) CHECK(found[p * 3 + c] == in[c * 20 + p]);
+}
+
+TEST_CASE("operators: resize of codes and floats, each rounding, kind and way of centering") {
+  Rng rng(15);
+  const Shape shape{1, 5, 7, 19};
+  for (const Shape& out : {Shape{1, 9, 13, 19}, Shape{1, 3, 4, 19}, Shape{1, 1, 1, 19}, shape})
+    for (const OpKind kind : {OpKind::resize_nearest, OpKind::resize_bilinear})
+      for (int centers = 0; centers < 3; ++centers) {
+        CAPTURE(name_of(kind));
+        CAPTURE(out.to_string());
+        Op op{.kind = kind, .name = "y"};
+        op.align_corners = centers == 1, op.half_pixel_centers = centers == 2;
+        const ResizeGeometry g{5, 7, out[1], out[2], 19, op.align_corners, op.half_pixel_centers};
+        for (const Rounding rounding : kAllRoundings) {
+          ProgramBuilder b("resize", rounding);
+          const int x = b.add_input("x", shape, DType::i8, per_tensor(0.1F, -20));
+          b.add_output(b.add_op(op, {x}, out, per_tensor(0.1F, -20)));
+          const Codes in = random_codes(3 * shape.size(), rng);
+          Codes expected(static_cast<std::size_t>(3 * out.size()));
+          if (kind == OpKind::resize_nearest)
+            reference::resize_nearest(g, in.data(), expected.data(), 3);
+          else
+            reference::resize_bilinear(g, in.data(), expected.data(), 3, rounding);
+          CHECK(run_codes(std::move(b).build(), {in}, 3) == expected);
+        }
+        ProgramBuilder b("resize");
+        b.add_output(b.add_op(op, {b.add_input("x", shape)}, out));
+        const Model model(std::move(b).build(), {.threads = 2});
+        std::vector<float> in(static_cast<std::size_t>(shape.size())), found(static_cast<std::size_t>(out.size()));
+        for (float& v : in) v = rng.uniform(-1.0F, 1.0F);
+        std::vector<float> expected(found.size());
+        model.run(in, found);
+        if (kind == OpKind::resize_nearest)
+          reference::resize_nearest(g, in.data(), expected.data(), 1);
+        else
+          reference::resize_bilinear(g, in.data(), expected.data(), 1);
+        for (std::size_t i = 0; i < found.size(); ++i) CHECK(std::abs(found[i] - expected[i]) <= 1e-6F);
+      }
+}
+
+TEST_CASE("operators: a legacy uint8 resize interpolates in float32") {
+  for (const bool legacy : {false, true}) {
+    ProgramBuilder b("resize", Rounding::tflite_double);
+    const int x = b.add_input("x", {1, 1, 2, 1}, DType::i8, per_tensor(0.1F, 0));
+    Op op{.kind = OpKind::resize_bilinear, .name = "y"};
+    op.legacy_uint8 = legacy;
+    b.add_output(b.add_op(op, {x}, {1, 1, 4, 1}, per_tensor(0.1F, 0)));
+    const Codes expected = legacy ? Codes{-28, -27, -27, -27} : Codes{-28, -28, -27, -27};  // -27.5 up, or away from 0
+    CHECK(run_codes(std::move(b).build(), {Codes{-28, -27}}, 1) == expected);
+  }
 }
 
 TEST_CASE("operators: legacy uint8 weights have a zero point") {

@@ -131,6 +131,8 @@ TEST_CASE("validate: operators") {
   CHECK(op_refusal("max_pool", [](Op& o) { o.window.dilation_h = 2; }) ==
         "max_pool2d 'max_pool': pools have no dilation");
   CHECK(op_refusal("max_pool", [](Op& o) { o.window.kernel_h = 1 << 20; }) != "accepted");
+  CHECK(op_refusal("resize_nearest", [](Op& o) { o.align_corners = true; }) ==
+        "resize_nearest 'resize_nearest': align_corners and half_pixel_centers exclude each other");
   CHECK(op_refusal("quantize", [](Op& o) { o.kind = OpKind::dequantize; }) != "accepted");
 
   const auto tensor_refusal = [&](const std::string& name, const std::function<void(TensorInfo&)>& damage) {
@@ -152,6 +154,17 @@ TEST_CASE("validate: operators") {
   CHECK(tensor_refusal("average_pool", [](TensorInfo& t) { t.quantization.scale[0] *= 2; }) == "accepted");
   CHECK(tensor_refusal("pad", [](TensorInfo& t) { t.quantization.scale[0] *= 2; }).find("must have one grid") !=
         std::string::npos);
+  CHECK(tensor_refusal("resize_bilinear", [](TensorInfo& t) {
+          t.quantization.scale[0] *= 2;
+        }).find("resize_bilinear 'resize_bilinear': input and output must have one grid") != std::string::npos);
+  CHECK(tensor_refusal("resize_bilinear", [](TensorInfo& t) { t.shape[3] = 11; }) ==
+        "resize_bilinear 'resize_bilinear': expected NHWC with equal channels, found 1x3x2x10 and 1x5x3x11");
+  CHECK(tensor_refusal("resize_nearest", [](TensorInfo& t) {
+          t.shape = {1, 24, 10};
+        }).find("expected NHWC") != std::string::npos);
+  CHECK(tensor_refusal("resize_nearest", [](TensorInfo& t) {
+          t.dtype = DType::f32, t.quantization = {};
+        }).find("tensor 'hard_swish': expected float32, found int8") != std::string::npos);
   CHECK(tensor_refusal("reshape", [](TensorInfo& t) { t.quantization.scale[0] *= 2; }).find("must have one grid") !=
         std::string::npos);
   CHECK(tensor_refusal("reshape", [](TensorInfo& t) { t.shape = {1, 2, 6}; }) != "accepted");

@@ -124,7 +124,7 @@ class Converter {
     }
     const bool keeps_grid = folded.op.kind == OpKind::reshape || folded.op.kind == OpKind::pad ||
                             folded.op.kind == OpKind::transpose || folded.op.kind == OpKind::max_pool2d ||
-                            folded.op.kind == OpKind::average_pool2d;
+                            folded.op.kind == OpKind::average_pool2d || runtime::is_resize(folded.op.kind);
     require(keeps_grid, "layer '", output.name, "': its output has no grid; calibrate the graph or train it");
     return writer_.tensor(input).quantization;
   }

@@ -25,6 +25,7 @@
 #include "../nn/layers/merging.hpp"
 #include "../nn/layers/permute.hpp"
 #include "../nn/layers/pooling.hpp"
+#include "../nn/layers/resize.hpp"
 #include "../nn/layers/shaping.hpp"
 #include "../nn/layers/smooth_activations.hpp"
 #include "../nn/quantize_wrapper.hpp"
@@ -215,6 +216,10 @@ class Folder {
     } else if (const auto* permuted = as<nn::Permute>(id)) {
       op.kind = OpKind::transpose;
       op.axes = permuted->order();
+    } else if (const auto* resized = as<nn::Resize2D>(id)) {
+      op.kind = resized->options().bilinear ? OpKind::resize_bilinear : OpKind::resize_nearest;
+      op.align_corners = resized->options().align_corners;
+      op.half_pixel_centers = resized->options().half_pixel_centers;
     } else if (as<nn::Sigmoid>(id) != nullptr) {
       op.kind = OpKind::logistic;
     } else if (as<nn::HardSwish>(id) != nullptr) {

@@ -237,6 +237,26 @@ static void @_pad(const int8_t* in, int8_t* out, int32_t height, int32_t width, 
 }
 )c";
 
+// Three numbers for each row and column: two neighbours, and the second one's weight of 1024. A weight of 0 copies:
+// nearest neighbour.
+inline constexpr std::string_view kResize = R"c(
+static void @_resize(const int32_t* rows, const int32_t* columns, const int8_t* in, int8_t* out, int32_t in_w,
+                     int32_t out_h, int32_t out_w, int32_t channels) {
+  int32_t y, x, c;
+  for (y = 0; y < out_h; ++y)
+    for (x = 0; x < out_w; ++x)
+      for (c = 0; c < channels; ++c) {
+        const int8_t* top = in + rows[3 * y] * in_w * channels + c;
+        const int8_t* bottom = in + rows[3 * y + 1] * in_w * channels + c;
+        const int32_t left = columns[3 * x] * channels, right = columns[3 * x + 1] * channels;
+        const int32_t down = rows[3 * y + 2], across = columns[3 * x + 2];
+        const int32_t sum = (top[left] * (1024 - across) + top[right] * across) * (1024 - down) +
+                            (bottom[left] * (1024 - across) + bottom[right] * across) * down;
+        out[(y * out_w + x) * channels + c] = (int8_t)((sum + (sum > 0 ? 524288 : -524288)) / 1048576);
+      }
+}
+)c";
+
 inline constexpr std::string_view kSoftmax = R"c(
 static int32_t @_shift_left(int32_t x, int32_t n) {
   const int64_t wide = (int64_t)x * ((int64_t)1 << n);

@@ -17,6 +17,7 @@
 
 #include "../kernels/code_map.hpp"
 #include "../kernels/pool_stage.hpp"
+#include "../kernels/resize_axis.hpp"
 #include "../kernels/softmax_stage.hpp"
 #include "../runtime/memory_plan.hpp"
 #include "../runtime/model.hpp"
@@ -197,6 +198,9 @@ class Writer : private Text {
         return call("pad", from(op.inputs[0]) + ", " + to(op) + ", " +
                                list({in.shape[1], in.shape[2], in.shape[3], op.pad_top, op.pad_bottom, op.pad_left,
                                      op.pad_right, grid_of(in).zero_point}));
+      case OpKind::resize_nearest:
+      case OpKind::resize_bilinear:
+        return resize(op, name);
       case OpKind::reshape:
         if (root_[static_cast<std::size_t>(op.outputs[0])] == root_[static_cast<std::size_t>(op.inputs[0])]) return;
         return table(op, name, identity());
@@ -364,6 +368,24 @@ class Writer : private Text {
     need("table", kTable);
     call("table", array<std::int8_t>("int8_t", name, values) + ", " + from(op.inputs[0]) + ", " + to(op) + ", " +
                       number(output_of(p_, op).shape.size()));
+  }
+
+  void resize(const Op& op, const std::string& name) {
+    require(output_of(p_, op).dtype == DType::i8 && !interpolates_as_uint8(p_, op), "it computes in float");
+    need("resize", kResize);
+    const ResizeGeometry g = resize_geometry_of(p_, op);
+    const auto table = [&](const std::string& axis_name, const ResizeAxis& axis) {
+      std::vector<std::int32_t> numbers;
+      for (std::int64_t i = 0; i < axis.out; ++i) {
+        ResizeSource<std::int32_t> from = linear_source(axis, i, p_.rounding);
+        if (op.kind == OpKind::resize_nearest) from = {nearest_source(axis, i), 0, 0};
+        for (const std::int64_t number : {from.first, from.second, std::int64_t{from.weight}})
+          numbers.push_back(static_cast<std::int32_t>(number));
+      }
+      return array<std::int32_t>("int32_t", name + axis_name, numbers) + ", ";
+    };
+    const std::string tables = table("_rows", g.rows()) + table("_columns", g.columns());
+    call("resize", tables + from(op.inputs[0]) + ", " + to(op) + ", " + list({g.in_w, g.out_h, g.out_w, g.channels}));
   }
 
   void concat(const Op& op, const std::string& name) {

@@ -40,8 +40,9 @@ inline constexpr std::string_view kTopMembers[] = {"format",   "version", "produ
                                                    "accuracy", "weights", "preprocessing", "metadata", "self_test"};
 inline constexpr std::string_view kTensorMembers[] = {"name", "dtype", "shape", "layout", "quantization", "data"};
 inline constexpr std::string_view kOpMembers[] = {
-    "kind",       "name",           "inputs", "outputs", "kernel",  "stride", "dilation",     "groups",
-    "activation", "requantization", "axis",   "beta",    "padding", "axes",   "legacy_uint8", "in_double"};
+    "kind",     "name",   "inputs",       "outputs",        "kernel",        "stride",
+    "dilation", "groups", "activation",   "requantization", "axis",          "beta",
+    "padding",  "axes",   "legacy_uint8", "in_double",      "align_corners", "half_pixel_centers"};
 
 // In Program::metadata: unknown members as JSON text; groups of fields are stored as "group.field".
 inline constexpr const char* kUnknownMembers = "octavo.unknown_members";

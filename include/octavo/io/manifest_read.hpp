@@ -186,6 +186,8 @@ class ManifestReader {
       for (const Json& entry : axes->array()) op.axes.push_back(static_cast<int>(entry.integer(0, 5)));
     if (const Json* legacy = json.find("legacy_uint8")) op.legacy_uint8 = legacy->boolean();
     if (const Json* in_double = json.find("in_double")) op.in_double = in_double->boolean();
+    if (const Json* corners = json.find("align_corners")) op.align_corners = corners->boolean();
+    if (const Json* centers = json.find("half_pixel_centers")) op.half_pixel_centers = centers->boolean();
     return op;
   }
 

@@ -141,6 +141,8 @@ class ManifestWriter {
     if (!op.axes.empty()) json.set("axes", op.axes);
     if (op.legacy_uint8) json.set("legacy_uint8", true);
     if (op.in_double) json.set("in_double", true);
+    if (op.align_corners) json.set("align_corners", true);
+    if (op.half_pixel_centers) json.set("half_pixel_centers", true);
     requantization(op, json);
     add_unknown(json, "ops", output_of(program_, op).name);
     return json;

@@ -200,6 +200,9 @@ class Exporter {
             writer_.integers(name + "_pads", {0, 0, op.pad_top, op.pad_left, 0, 0, op.pad_bottom, op.pad_right});
         return set(out, writer_.node("Pad", {real(op.inputs[0]), pads}, name));
       }
+      case OpKind::resize_nearest:
+      case OpKind::resize_bilinear:
+        return set(out, resized(op));
       case OpKind::reshape:
         return set(out, reshaped(real(op.inputs[0]), at(op.inputs[0]).shape, at(out).shape, name));
       case OpKind::clamp:
@@ -229,6 +232,27 @@ class Exporter {
   // Activation and grid behind an operator.
   void finish(const runtime::Op& op, const std::string& value) {
     set(op.outputs[0], clamped(value, limits_of(op, at(op.outputs[0])), op.name));
+  }
+
+  // By sizes, which unlike scales are exact. Batch and channels of them are the input's, as the batch is open.
+  std::string resized(const runtime::Op& op) {
+    const std::string x = real(op.inputs[0]);
+    const Shape& to = at(op.outputs[0]).shape;
+    const std::string shape = writer_.node("Shape", {x}, op.name + "_shape");
+    const std::string kept = writer_.node(
+        "Slice", {shape, writer_.integers(op.name + "_begin", {0}), writer_.integers(op.name + "_end", {2})},
+        op.name + "_kept");
+    const std::string sizes = writer_.node("Concat", {kept, writer_.integers(op.name + "_pixels", {to[1], to[2]})},
+                                           op.name + "_sizes", {{"axis", std::int64_t{0}}});
+    const bool nearest = op.kind == OpKind::resize_nearest;
+    const char* const coordinates = op.align_corners        ? "align_corners"
+                                    : op.half_pixel_centers ? "half_pixel"
+                                                            : "asymmetric";
+    Attributes attributes = {{"mode", nearest ? "nearest" : "linear"}, {"coordinate_transformation_mode", coordinates}};
+    if (nearest)
+      attributes.emplace_back("nearest_mode",
+                              op.align_corners || op.half_pixel_centers ? "round_prefer_ceil" : "floor");
+    return writer_.node("Resize", {x, "", "", sizes}, op.name, attributes);
   }
 
   std::string reshaped(std::string value, const Shape& from, const Shape& to, const std::string& name) {

@@ -22,6 +22,7 @@
 #include "../nn/layers/merging.hpp"
 #include "../nn/layers/permute.hpp"
 #include "../nn/layers/pooling.hpp"
+#include "../nn/layers/resize.hpp"
 #include "../nn/layers/shaping.hpp"
 #include "../nn/layers/smooth_activations.hpp"
 #include "onnx_layer.hpp"
@@ -145,6 +146,11 @@ class GraphWriter {
         return std::make_unique<nn::ZeroPadding2D>(nn::Margins{layer.top, layer.bottom, layer.left, layer.right});
       case LayerKind::reshape:
         return std::make_unique<nn::Reshape>(Shape(layer.shape.begin() + 1, layer.shape.end()));
+      case LayerKind::resize_nearest:
+      case LayerKind::resize_bilinear:
+        return std::make_unique<nn::Resize2D>(nn::Resize2DOptions{layer.shape[1], layer.shape[2],
+                                                                  layer.kind == LayerKind::resize_bilinear,
+                                                                  layer.align_corners, layer.half_pixel_centers});
       case LayerKind::transpose:
         return std::make_unique<nn::Permute>(layer.order);
       case LayerKind::softmax:

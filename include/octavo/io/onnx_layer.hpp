@@ -42,6 +42,8 @@ enum class LayerKind : std::uint8_t {
   dropout,
   quantize,
   dequantize,
+  resize_nearest,
+  resize_bilinear,
 };
 
 [[nodiscard]] constexpr std::string_view name_of(LayerKind kind) {
@@ -66,7 +68,9 @@ enum class LayerKind : std::uint8_t {
                                         "hard swish",
                                         "dropout",
                                         "quantize",
-                                        "dequantize"};
+                                        "dequantize",
+                                        "nearest resize",
+                                        "bilinear resize"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -126,10 +130,11 @@ struct Layer {
 
   float low = -std::numeric_limits<float>::infinity();  // clamp
   float high = std::numeric_limits<float>::infinity();
-  float alpha = 0.0F, offset = 0.0F;  // hard sigmoid: clamp(alpha * x + offset, 0, 1)
-  float rate = 0.0F;                  // dropout
-  int axis = -1;                      // concat
-  std::vector<int> order = {};        // transpose: input axis of each output axis
+  float alpha = 0.0F, offset = 0.0F;                       // hard sigmoid: clamp(alpha * x + offset, 0, 1)
+  float rate = 0.0F;                                       // dropout
+  int axis = -1;                                           // concat
+  std::vector<int> order = {};                             // transpose: input axis of each output axis
+  bool align_corners = false, half_pixel_centers = false;  // resize
 
   Type type = Type::f32;  // of the output's elements: u8 or i8 are codes
   CodeGrid grid = {};     // quantize: of the output; dequantize: of the input

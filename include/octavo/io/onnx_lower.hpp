@@ -18,6 +18,7 @@
 #include "onnx_lower_elements.hpp"
 #include "onnx_lower_ops.hpp"
 #include "onnx_lower_quantized.hpp"
+#include "onnx_lower_resize.hpp"
 #include "onnx_lower_windows.hpp"
 #include "onnx_model.hpp"
 #include "onnx_node.hpp"

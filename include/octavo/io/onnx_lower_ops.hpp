@@ -77,6 +77,8 @@ class OpLowering {
         {"Unsqueeze", 1, &OpLowering::reshape},
         {"Transpose", 1, &OpLowering::transpose},
         {"Pad", 1, &OpLowering::pad},
+        {"Resize", 1, &OpLowering::resize},
+        {"Upsample", 2, &OpLowering::resize},
         {"Concat", 1, &OpLowering::concat},
         {"Dropout", 1, &OpLowering::dropout},
         {"Identity", 1, &OpLowering::identity},
@@ -141,6 +143,7 @@ class OpLowering {
   Value reduce_mean(NodeInputs& in);
 
   Value pad(NodeInputs& in);
+  Value resize(NodeInputs& in);
 
   // --- dense ---
 

@@ -101,7 +101,8 @@ class ProgramMaker {
       return;
     }
     if (l.type != Type::f32) {  // codes in, codes out
-      require(moves(l.kind), "there is no integer operator for ", name_of(l.kind));
+      require(moves(l.kind) || l.kind == LayerKind::resize_bilinear, "there is no integer operator for ",
+              name_of(l.kind));
       tensor_[index(id)] = write_move(l, tensor_[index(first)]);
       return;
     }
@@ -197,7 +198,7 @@ class ProgramMaker {
 
   [[nodiscard]] static bool moves(LayerKind kind) {
     return kind == LayerKind::max_pool || kind == LayerKind::pad || kind == LayerKind::reshape ||
-           kind == LayerKind::transpose || kind == LayerKind::dropout;
+           kind == LayerKind::transpose || kind == LayerKind::dropout || kind == LayerKind::resize_nearest;
   }
   int write_move(const Layer& l, int codes) {
     if (l.kind == LayerKind::dropout) return codes;
@@ -256,6 +257,9 @@ class ProgramMaker {
       case LayerKind::concat:
       case LayerKind::hard_swish:
         if (clamped) return false;
+        break;
+      case LayerKind::resize_bilinear:  // on one grid
+        if (clamped || !(info(inputs[0]).quantization == grid)) return false;
         break;
       case LayerKind::softmax:
       case LayerKind::sigmoid:
@@ -396,6 +400,11 @@ class ProgramMaker {
         made.kind = OpKind::pad;
         made.window = {};
         made.pad_top = l.top, made.pad_bottom = l.bottom, made.pad_left = l.left, made.pad_right = l.right;
+        break;
+      case LayerKind::resize_nearest:
+      case LayerKind::resize_bilinear:
+        made.kind = l.kind == LayerKind::resize_nearest ? OpKind::resize_nearest : OpKind::resize_bilinear;
+        made.align_corners = l.align_corners, made.half_pixel_centers = l.half_pixel_centers;
         break;
       case LayerKind::reshape:
         made.kind = OpKind::reshape;

@@ -20,6 +20,7 @@
 #include "../nn/layers/merging.hpp"
 #include "../nn/layers/permute.hpp"
 #include "../nn/layers/pooling.hpp"
+#include "../nn/layers/resize.hpp"
 #include "../nn/layers/shaping.hpp"
 #include "../nn/layers/smooth_activations.hpp"
 #include "../runtime/step.hpp"
@@ -133,6 +134,12 @@ class GraphOfProgram {
         const Shape& out = output_of(p_, op).shape;
         return put(op, nn::Reshape(Shape(out.begin() + 1, out.end())), {input(op)});
       }
+      case OpKind::resize_nearest:
+      case OpKind::resize_bilinear:
+        return put(op,
+                   nn::Resize2D({output_of(p_, op).shape[1], output_of(p_, op).shape[2],
+                                 op.kind == OpKind::resize_bilinear, op.align_corners, op.half_pixel_centers}),
+                   {input(op)});
       case OpKind::transpose:
         return put(op, nn::Permute(op.axes), {input(op)});
       case OpKind::clamp:

@@ -173,6 +173,9 @@ class Exporter {
         return concat(op);
       case OpKind::pad:
         return pad(op);
+      case OpKind::resize_nearest:
+      case OpKind::resize_bilinear:
+        return resize(op);
       case OpKind::reshape:
         return reshape(op);
       case OpKind::transpose:
@@ -349,6 +352,21 @@ class Exporter {
   }
   void pad(const Op& op) {
     emit_pad(op, tensor(op.inputs[0]), tensor(op.outputs[0]), op.pad_top, op.pad_bottom, op.pad_left, op.pad_right);
+  }
+
+  void resize(const Op& op) {
+    const Shape& out = output_of(p_, op).shape;
+    const std::vector<std::int32_t> size{static_cast<std::int32_t>(out[1]), static_cast<std::int32_t>(out[2])};
+    const std::vector<int> inputs{tensor(op.inputs[0]), integers(op.name + "/size", size, {2})};
+    const bool bilinear = op.kind == OpKind::resize_bilinear;
+    const int with_centers = op.half_pixel_centers || (op.align_corners && !bilinear) ? 3 : 1;  // version of the flags
+    emit(bilinear ? Builtin::resize_bilinear : Builtin::resize_nearest_neighbor,
+         std::max(version(op, uint8_ ? 1 : 2), with_centers), inputs, tensor(op.outputs[0]),
+         bilinear ? Options::resize_bilinear : Options::resize_nearest,
+         {byte(bilinear ? int{ResizeBilinearField::align_corners} : int{ResizeNearestField::align_corners},
+               op.align_corners),
+          byte(bilinear ? int{ResizeBilinearField::half_pixel_centers} : int{ResizeNearestField::half_pixel_centers},
+               op.half_pixel_centers)});
   }
 
   void reshape(const Op& op) {

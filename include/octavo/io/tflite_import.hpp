@@ -164,10 +164,10 @@ class Importer {
 
 // The program of a .tflite file's bytes: float32, int8, float32 with 8-bit weights (dynamic range), or uint8 (becomes
 // int8, see runtime::Op::legacy_uint8). `what` names the file in errors. Operators: CONV_2D, DEPTHWISE_CONV_2D,
-// FULLY_CONNECTED, ADD, MUL, SUB, AVERAGE_POOL_2D, MAX_POOL_2D, MEAN, PAD, RESHAPE, SQUEEZE, TRANSPOSE, CONCATENATION,
-// SOFTMAX, LOGISTIC, HARD_SWISH, RELU, RELU6, RELU_N1_TO_1, QUANTIZE, DEQUANTIZE; another one is an Error with its
-// name, index and tensors. With tflite_double each byte of each tensor is that of TFLite's reference kernels. Allocates
-// less than 10 times the file's size + 64 MiB, whatever the bytes are.
+// FULLY_CONNECTED, ADD, MUL, SUB, AVERAGE_POOL_2D, MAX_POOL_2D, MEAN, PAD, RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR,
+// RESHAPE, SQUEEZE, TRANSPOSE, CONCATENATION, SOFTMAX, LOGISTIC, HARD_SWISH, RELU, RELU6, RELU_N1_TO_1, QUANTIZE,
+// DEQUANTIZE; another one is an Error with its name, index and tensors. With tflite_double each byte of each tensor is
+// that of TFLite's reference kernels. Allocates less than 10 times the file's size + 64 MiB, whatever the bytes are.
 template <class Lazy = void>
 [[nodiscard]] runtime::Program parse_tflite(std::span<const std::uint8_t> bytes, std::string_view what,
                                             Rounding rounding = Rounding::nearest_even_f32) {

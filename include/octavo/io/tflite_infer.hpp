@@ -38,6 +38,9 @@ class ShapeInference {
         return pair(node);
       case Builtin::transpose:
         return transpose(node);
+      case Builtin::resize_bilinear:
+      case Builtin::resize_nearest_neighbor:
+        return resize(node);
       case Builtin::relu:
       case Builtin::relu6:
       case Builtin::relu_n1_to_1:
@@ -111,6 +114,15 @@ class ShapeInference {
       require(axis >= 0 && axis < std::ssize(in), "no axis ", axis, " among ", in.size());
       out.push_back(in[static_cast<std::size_t>(axis)]);
     }
+    tensors_.resolve(node.outputs[0], out);
+  }
+
+  void resize(const Node& node) {
+    if (node.inputs.size() < 2) return;
+    Dims out = dims(node.inputs[0]);
+    const Dims size = numbers_.values(node.inputs[1]);
+    if (out.size() != 4 || size.size() != 2) return;
+    out[1] = size[0], out[2] = size[1];
     tensors_.resolve(node.outputs[0], out);
   }
 

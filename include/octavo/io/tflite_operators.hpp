@@ -56,6 +56,12 @@ class Operators {
         return mean(node);
       case Builtin::pad:
         return pad(node);
+      case Builtin::resize_bilinear:
+        return resize(node, OpKind::resize_bilinear, ResizeBilinearField::align_corners,
+                      ResizeBilinearField::half_pixel_centers);
+      case Builtin::resize_nearest_neighbor:
+        return resize(node, OpKind::resize_nearest, ResizeNearestField::align_corners,
+                      ResizeNearestField::half_pixel_centers);
       case Builtin::reshape:
       case Builtin::squeeze:
       case Builtin::expand_dims:
@@ -333,6 +339,22 @@ class Operators {
     require(p_.shape_of(out) == shape, "expected the output ", shape.to_string(), ", found ",
             p_.shape_of(out).to_string());
     p_.emit({.kind = OpKind::reshape, .name = name_of(node)}, {x}, out);
+  }
+
+  void resize(const Node& node, OpKind kind, int align_corners, int half_pixel_centers) {
+    expect_inputs(node, 2, 2);
+    const int x = p_.read(node.inputs[0]);
+    const std::vector<std::int64_t> size = numbers_.values(node.inputs[1]);
+    require(size.size() == 2, "expected a size of 2 extents, found ", size.size());
+    Op op{.kind = kind, .name = name_of(node)};
+    op.align_corners = node.options.template scalar<std::uint8_t>(align_corners) != 0;
+    op.half_pixel_centers = node.options.template scalar<std::uint8_t>(half_pixel_centers) != 0;
+    op.legacy_uint8 = kind == OpKind::resize_bilinear && is_uint8(node);
+    const int out = p_.write(node.outputs[0]);
+    const Shape shape = p_.shape_of(out);
+    require(shape.rank() == 4 && shape[1] == size[0] && shape[2] == size[1], "expected an output of ", size[0], "x",
+            size[1], " pixels, found ", shape.to_string());
+    p_.emit(std::move(op), {x}, out);
   }
 
   void reshape(const Node& node) {

@@ -64,6 +64,12 @@ struct SoftmaxField {
 struct ReducerField {
   enum : int { keep_dims };
 };
+struct ResizeBilinearField {
+  enum : int { new_height, new_width, align_corners, half_pixel_centers };
+};
+struct ResizeNearestField {
+  enum : int { align_corners, half_pixel_centers };
+};
 struct StridedSliceField {
   enum : int { begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask };
 };
@@ -91,6 +97,7 @@ enum class Builtin : std::int32_t {
   relu_n1_to_1 = 20,
   relu6 = 21,
   reshape = 22,
+  resize_bilinear = 23,
   softmax = 25,
   custom = 32,
   pad = 34,
@@ -106,6 +113,7 @@ enum class Builtin : std::int32_t {
   shape = 77,
   reduce_prod = 81,
   pack = 83,
+  resize_nearest_neighbor = 97,
   quantize = 114,
   hard_swish = 117,
 };
@@ -120,6 +128,7 @@ enum class Options : std::uint8_t {
   softmax = 9,
   concatenation = 10,
   add = 11,
+  resize_bilinear = 15,
   reshape = 17,
   mul = 21,
   pad = 22,
@@ -128,6 +137,7 @@ enum class Options : std::uint8_t {
   sub = 28,
   squeeze = 30,
   dequantize = 38,
+  resize_nearest = 74,
   quantize = 89,
   hard_swish = 91,
 };

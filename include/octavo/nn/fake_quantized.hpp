@@ -14,6 +14,7 @@
 #include "layers/depthwise_conv2d.hpp"
 #include "layers/permute.hpp"
 #include "layers/pooling.hpp"
+#include "layers/resize.hpp"
 #include "quantize_wrapper.hpp"
 
 namespace octavo {
@@ -69,7 +70,7 @@ class FakeQuantized final : public QuantizeWrapper {
   const bool moves_codes = layer_as<ZeroPadding2D>(layer) != nullptr || layer_as<Reshape>(layer) != nullptr ||
                            layer_as<Dropout>(layer) != nullptr || layer_as<WindowPool>(layer) != nullptr ||
                            layer_as<Softmax>(layer) != nullptr || layer_as<InputLayer>(layer) != nullptr ||
-                           layer_as<Permute>(layer) != nullptr;
+                           layer_as<Permute>(layer) != nullptr || layer_as<Resize2D>(layer) != nullptr;
   return !moves_codes;
 }
 

@@ -61,7 +61,9 @@ struct TensorInfo {
 // Weights: conv2d OHWI, depthwise 1HWC, dense [out][in]. i8/i4 weights with i8 activations compute in integers; with
 // f32 activations they are dynamic range: the input is quantized per image at run time. clamp: relu, relu6 and the
 // like, where it could not be fused. hard_swish: x * clamp(x + 3, 0, 6) / 6. requantize: i8/u8 -> i8/u8 with other
-// parameters. New kinds come last: kLastOpKind follows.
+// parameters. resize_nearest, resize_bilinear: an NHWC image to the output's rows and columns, on one grid
+// (kernels/resize_axis.hpp has the positions, kernels/resize.hpp the arithmetic of each rounding). New kinds come last:
+// kLastOpKind follows.
 enum class OpKind : std::uint8_t {
   quantize,
   dequantize,
@@ -84,8 +86,10 @@ enum class OpKind : std::uint8_t {
   mean,
   transpose,
   hard_swish,
+  resize_nearest,
+  resize_bilinear,
 };
-inline constexpr OpKind kLastOpKind = OpKind::hard_swish;
+inline constexpr OpKind kLastOpKind = OpKind::resize_bilinear;
 
 // One operator. Fields that a kind does not use keep their defaults.
 struct Op {
@@ -101,9 +105,10 @@ struct Op {
   int axis = -1;                                                          // concat, softmax
   float beta = 1.0F;                                                      // softmax
   std::vector<int> axes = {};                                             // mean, transpose
+  bool align_corners = false, half_pixel_centers = false;                 // resize: at most one of them
   // From a model of uint8 tensors (codes and zero points are shifted by 128 here). Weights, one scale for all, may have
   // a zero point, and the tflite modes compute as TFLite does for uint8: a convolution's s_in * s_w is rounded to
-  // float32, average_pool2d rounds halves up, concat maps between grids in float32.
+  // float32, average_pool2d rounds halves up, concat maps between grids and resize_bilinear interpolates in float32.
   bool legacy_uint8 = false;
   // dense in int8, tflite_double: acc * (s_in * s_w / s_out) is rounded in double, halves away from zero, as LiteRT's
   // reference FULLY_CONNECTED does now. TFLite Micro, and TFLite in its time, use multiplier and shift as everywhere.
@@ -149,7 +154,9 @@ constexpr std::string_view name_of(OpKind kind) {
                                         "sub",
                                         "mean",
                                         "transpose",
-                                        "hard_swish"};
+                                        "hard_swish",
+                                        "resize_nearest",
+                                        "resize_bilinear"};
   return names[static_cast<std::size_t>(kind)];
 }
 

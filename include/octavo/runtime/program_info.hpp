@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../kernels/resize_axis.hpp"
 #include "../quant/grid.hpp"
 #include "program.hpp"
 
@@ -46,6 +47,7 @@ constexpr bool is_convolution(OpKind kind) {
   return kind == OpKind::conv2d || kind == OpKind::depthwise_conv2d || kind == OpKind::dense;
 }
 constexpr bool is_pool(OpKind kind) { return kind == OpKind::average_pool2d || kind == OpKind::max_pool2d; }
+constexpr bool is_resize(OpKind kind) { return kind == OpKind::resize_nearest || kind == OpKind::resize_bilinear; }
 
 [[nodiscard]] inline const TensorInfo& tensor_at(const Program& program, int id) {
   if (id < 0 || static_cast<std::size_t>(id) >= program.tensors.size())
@@ -143,6 +145,19 @@ struct MeanExtents {
   g.groups = op.kind == OpKind::conv2d ? op.groups : g.in_c;
   g.window = op.window;
   return g;
+}
+
+// The sizes of a resize.
+[[nodiscard]] inline ResizeGeometry resize_geometry_of(const Program& program, const Op& op) {
+  const Shape& in = input_of(program, op, 0).shape;
+  const Shape& out = output_of(program, op).shape;
+  return {in[1], in[2], out[1], out[2], in[3], op.align_corners, op.half_pixel_centers};
+}
+
+// Whether the operator is the resize of a uint8 model that TFLite computes in float32.
+[[nodiscard]] inline bool interpolates_as_uint8(const Program& program, const Op& op) {
+  return op.legacy_uint8 && op.kind == OpKind::resize_bilinear && program.rounding != Rounding::nearest_even_f32 &&
+         output_of(program, op).dtype == DType::i8;
 }
 
 // Multiply-adds of one image; 0 for operators that have none.

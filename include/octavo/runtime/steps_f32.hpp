@@ -10,6 +10,7 @@
 #include "../kernels/conv2d_prepared_f32.hpp"
 #include "../kernels/dynamic_range.hpp"
 #include "../kernels/pad.hpp"
+#include "../kernels/resize.hpp"
 #include "../kernels/transpose.hpp"
 #include "float_ops.hpp"
 #include "operand.hpp"
@@ -156,6 +157,19 @@ void prepare_transpose_f32(const Program& program, Step& step) {
                });
 }
 
+template <class Lazy = void>
+void prepare_resize_f32(const Program& program, Step& step) {
+  const auto set = [&](auto kernel) {
+    set_function(step, kFloat,
+                 [kernel = std::move(kernel), from = step.op.inputs[0], to = step.op.outputs[0]](const StepContext& c) {
+                   kernel.run(c.floats(from), c.floats(to), c.batch, c.threads);
+                 });
+  };
+  const ResizeGeometry g = resize_geometry_of(program, step.op);
+  if (step.op.kind == OpKind::resize_nearest) return set(ResizeNearest(g));
+  set(ResizeBilinearF32(g));
+}
+
 // Prepares any operator between float activations.
 template <class Lazy = void>
 void prepare_f32(const Program& program, Step& step) {
@@ -182,6 +196,9 @@ void prepare_f32(const Program& program, Step& step) {
       return prepare_concat_f32(program, step);
     case OpKind::pad:
       return prepare_pad_f32(program, step);
+    case OpKind::resize_nearest:
+    case OpKind::resize_bilinear:
+      return prepare_resize_f32(program, step);
     case OpKind::softmax: {
       const Shape& shape = input_of(program, step.op, 0).shape;
       set_function(step, kFloat,

@@ -15,6 +15,8 @@
 #include "../kernels/pad.hpp"
 #include "../kernels/pool.hpp"
 #include "../kernels/quantize.hpp"
+#include "../kernels/resize.hpp"
+#include "../kernels/resize_uint8.hpp"
 #include "../kernels/shifted_weights.hpp"
 #include "../kernels/softmax.hpp"
 #include "../kernels/transpose.hpp"
@@ -211,6 +213,16 @@ void prepare_transpose_i8(const Program& program, Step& step) {
                });
 }
 
+template <class Lazy = void>
+void prepare_resize_i8(const Program& program, Step& step) {
+  const ResizeGeometry g = resize_geometry_of(program, step.op);
+  if (step.op.kind == OpKind::resize_nearest) return set_unary(step, ResizeNearest(g), 1, "copy");
+  if (interpolates_as_uint8(program, step.op)) return set_unary(step, ResizeBilinearUint8(g), 1, "resize_float");
+  QuantizedResizeBilinear kernel(g, program.rounding);
+  const std::string_view name = kernel.kernel_name();
+  set_unary(step, std::move(kernel), 1, name);
+}
+
 // clamp, requantize, logistic, hard_swish: functions of one code.
 template <class Lazy = void>
 void prepare_map_i8(const Program& program, Step& step) {
@@ -278,6 +290,9 @@ void prepare_i8(const Program& program, Step& step) {
       return prepare_pad_i8(program, step);
     case OpKind::transpose:
       return prepare_transpose_i8(program, step);
+    case OpKind::resize_nearest:
+    case OpKind::resize_bilinear:
+      return prepare_resize_i8(program, step);
     case OpKind::clamp:
     case OpKind::requantize:
     case OpKind::logistic:

@@ -203,6 +203,9 @@ class OpValidator {
         return;
       case OpKind::pad:
         return pad();
+      case OpKind::resize_nearest:
+      case OpKind::resize_bilinear:
+        return resize();
       case OpKind::reshape:
         check(input().dtype == output().dtype, "cannot change the type");
         check(in.size() == out.size(), "cannot make ", out, " of ", in);
@@ -281,6 +284,15 @@ class OpValidator {
     for (const std::int64_t amount : {op_.pad_top, op_.pad_bottom, op_.pad_left, op_.pad_right})
       check(amount >= 0 && amount <= kMaxExtent, "padding ", amount, " is out of range");
     expect_shape(output(), {1, in[1] + op_.pad_top + op_.pad_bottom, in[2] + op_.pad_left + op_.pad_right, in[3]});
+  }
+
+  void resize() const {
+    const Shape& in = input().shape;
+    const Shape& out = output().shape;
+    same_type(false);
+    check(in.rank() == 4 && out.rank() == 4 && in[3] == out[3], "expected NHWC with equal channels, found ", in,
+          " and ", out);
+    check(!op_.align_corners || !op_.half_pixel_centers, "align_corners and half_pixel_centers exclude each other");
   }
 
   void concat() const {
