@@ -78,7 +78,8 @@ struct PairRing {
 [[nodiscard]] inline PairRing plan_ring(const ConvGeometry& depthwise) noexcept {
   const Window& w = depthwise.window;
   PairRing ring;
-  ring.columns = std::max((depthwise.out_w - 1) * w.stride_w + 3, w.pad_left + depthwise.in_w);
+  const std::int64_t pixels = w.stride_w == 1 ? depthwise.out_w : round_up(depthwise.out_w, 2);
+  ring.columns = std::max((pixels - 1) * w.stride_w + 3, w.pad_left + depthwise.in_w);
   const std::int64_t units = units_of(depthwise);
   ring.units = std::min(units, std::max<std::int64_t>(2, 20480 / (2 * ring.slot_bytes()) - 1));
   ring.vectors = ring.units == units ? 2 : (depthwise.out_c + 31) / 32;

@@ -7,7 +7,7 @@
 
 #include "../core/cpu.hpp"
 #include "elementwise.hpp"
-#include "x86/elementwise_avx2.hpp"
+#include "x86/elementwise_avx512vnni.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {

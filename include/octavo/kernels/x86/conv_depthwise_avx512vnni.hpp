@@ -464,7 +464,7 @@ class ConvDepthwiseAvx512 {
     }
   }
 
-  // Stride 2: one output row a unit, two pixels at a time; the last two may overlap those before.
+  // Stride 2: one output row a unit, two pixels at a time; the second of the last two may be none.
   template <unsigned Vectors>
   OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) void stride_2(std::int64_t c, std::int64_t vector,
                                                                    std::int64_t begin, std::int64_t end) const {
@@ -492,27 +492,39 @@ class ConvDepthwiseAvx512 {
       }
     }
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::uint8_t* const a = next;
+      const std::uint8_t* a = next;
       next = next + slot_bytes == ring_end ? ring_begin : next + slot_bytes;
-      const std::uint8_t* const b = next;
-      std::uint8_t* const to = call_.out + unit * out_w * out_c + c;
-      for (std::int64_t n = 0; n < out_w; n += 2) {
-        const std::int64_t x = std::min(n, out_w - 2);
-        __m512i first[Vectors], second[Vectors];
+      const std::uint8_t* b = next;
+      std::uint8_t* to = call_.out + unit * out_w * out_c + c;
+      // A pixel's first column is the last one of the pixel before it, whose iteration multiplies it.
+      __m512i first[Vectors];
+      {
+        const __m512i above = _mm512_load_si512(a), below = _mm512_load_si512(b);
+        first[0] = start[0];
+        OCTAVO_DETAIL_DPBUSD(first[0], _mm512_unpacklo_epi16(above, below), weight[0][0]);
+        if constexpr (Vectors == 2) {
+          first[1] = start[1];
+          OCTAVO_DETAIL_DPBUSD(first[1], _mm512_unpackhi_epi16(above, below), weight[1][0]);
+        }
+      }
+      for (std::int64_t x = 0; x < out_w; x += 2, a += 256, b += 256, to += 2 * out_c) {
+        __m512i second[Vectors], next_first[Vectors];
 #pragma GCC unroll 2
-        for (unsigned v = 0; v < Vectors; ++v) first[v] = second[v] = start[v];
-#pragma GCC unroll 5
-        for (unsigned j = 0; j < 5; ++j) {
-          const __m512i above = _mm512_load_si512(a + x * 128 + j * 64);
-          __m512i below = _mm512_load_si512(b + x * 128 + j * 64);
+        for (unsigned v = 0; v < Vectors; ++v) second[v] = next_first[v] = start[v];
+#pragma GCC unroll 4
+        for (unsigned j = 1; j < 5; ++j) {
+          const __m512i above = _mm512_load_si512(a + j * 64);
+          __m512i below = _mm512_load_si512(b + j * 64);
           __asm__("" : "+v"(below));  // read once
           const __m512i low = _mm512_unpacklo_epi16(above, below);
           if (j < 3) OCTAVO_DETAIL_DPBUSD(first[0], low, weight[0][j % 3]);
           if (j >= 2) OCTAVO_DETAIL_DPBUSD(second[0], low, weight[0][(j + 1) % 3]);
+          if (j == 4) OCTAVO_DETAIL_DPBUSD(next_first[0], low, weight[0][0]);
           if constexpr (Vectors == 2) {
             const __m512i high = _mm512_unpackhi_epi16(above, below);
             if (j < 3) OCTAVO_DETAIL_DPBUSD(first[1], high, weight[1][j % 3]);
             if (j >= 2) OCTAVO_DETAIL_DPBUSD(second[1], high, weight[1][(j + 1) % 3]);
+            if (j == 4) OCTAVO_DETAIL_DPBUSD(next_first[1], high, weight[1][0]);
           }
         }
 #pragma GCC unroll 2
@@ -522,8 +534,10 @@ class ConvDepthwiseAvx512 {
         }
         const __m512i packed = _mm512_maskz_permutexvar_epi32(
             kAll16, in_order, codes.pack(first[0], first[Vectors - 1], second[0], second[Vectors - 1]));
-        store_half<Vectors, 0>(to + x * out_c, packed);
-        store_half<Vectors, 1>(to + (x + 1) * out_c, packed);
+        store_half<Vectors, 0>(to, packed);
+        if (x + 1 < out_w) store_half<Vectors, 1>(to + out_c, packed);
+#pragma GCC unroll 2
+        for (unsigned v = 0; v < Vectors; ++v) first[v] = next_first[v];
       }
     }
   }
