@@ -11,6 +11,7 @@
 #include "../kernels/int8_support.hpp"
 #include "octavo/kernels/add.hpp"
 #include "octavo/kernels/conv2d.hpp"
+#include "octavo/kernels/conv_depthwise.hpp"
 #include "octavo/kernels/dense.hpp"
 #include "octavo/kernels/depthwise_conv2d.hpp"
 #include "octavo/kernels/pool.hpp"
@@ -160,6 +161,56 @@ int convolution(Source& s) {
   }
 }
 
+// A convolution and the depthwise one behind it, as one kernel.
+inline int joined(Source& s) {
+  ConvGeometry f = any_geometry(s, false);
+  f.groups = 1;
+  f.out_c = 16 * s.size(6, 14);
+  if (s.byte() % 4 == 0) {
+    f.in_c = 3;
+    f.window.kernel_h = f.window.kernel_w = 3;
+    f.window.dilation_h = f.window.dilation_w = 1;
+  } else {
+    f.in_c = 4 * s.size(9, 30);
+    f.window = {};
+    f.out_h = f.in_h;
+    f.out_w = f.in_w;
+  }
+  ConvGeometry d = any_geometry(s, true);
+  d.in_h = f.out_h;
+  d.in_w = f.out_w;
+  d.in_c = d.out_c = f.out_c;
+  d.window = {.kernel_h = 3, .kernel_w = 3, .stride_h = s.within(1, 2)};
+  d.window.stride_w = d.window.stride_h;
+  d.window.pad_top = s.within(0, 1);
+  d.window.pad_left = s.within(0, 1);
+  d.out_h = std::min(d.out_h, (d.in_h - 1 + d.window.pad_top) / d.window.stride_h + 1);
+  d.out_w = std::min(d.out_w, (d.in_w - 1 + d.window.pad_left) / d.window.stride_w + 1);
+  const Numbers n(s);
+  const std::int64_t products = f.window.kernel_h * f.window.kernel_w * f.in_c;
+  Exact<std::int8_t> front_weights(f.out_c * products), weights(9 * d.out_c);
+  Exact<std::int32_t> bias(d.out_c);
+  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<std::int32_t>(s.within(-20000, 20000));
+  const std::int32_t zero_point = s.byte();
+  OutputStage between = random_stage(n.rounding, f.out_c, products, n.stage, s.rng());
+  between.min = std::min(between.min, between.zero_point);
+  between.max = std::max(between.max, between.zero_point);
+  const OutputStage stage = random_stage(n.rounding, d.out_c, 9, static_cast<int>(s.within(0, 3)), s.rng());
+  Exact<std::uint8_t> in(n.batch * f.in_size()), middle(n.batch * f.out_size()), expected(n.batch * d.out_size());
+  fill(in, s, n.pattern);
+  fill(front_weights, s, n.pattern == 0 ? 0 : static_cast<int>(s.within(0, 3)));
+  fill(weights, s, n.pattern);
+  const QuantizedConvDepthwise both({f, front_weights.span(), bias.span(), zero_point, &between, "front"},
+                                    {d, weights.span(), bias.span(), between.zero_point, &stage, "depthwise"});
+  reference::conv2d(f, in.data(), middle.data(), n.batch, front_weights.data(), bias.data(), zero_point, between);
+  reference::depthwise_conv2d(d, middle.data(), expected.data(), n.batch, weights.data(), bias.data(),
+                              between.zero_point, stage);
+  return compare(expected, [&](std::uint8_t* out) {
+    Scratch scratch(both.scratch_bytes(n.threads));
+    both.run(in.data(), out, n.batch, n.threads, scratch.span());
+  });
+}
+
 inline int dense(Source& s) {
   const std::int64_t in_c = s.size(40, 300), out_c = s.size(40, 150), rows = s.size(3, 20);
   const Numbers n(s);
@@ -255,7 +306,7 @@ inline int pair(Source& s) {
 inline int kernel_call(std::span<const std::uint8_t> bytes) {
   Source s(bytes);
   try {
-    switch (s.within(0, 8)) {
+    switch (s.within(0, 10)) {
       case 0:
       case 1:
       case 2:
@@ -269,6 +320,9 @@ inline int kernel_call(std::span<const std::uint8_t> bytes) {
         return pooling(s);
       case 7:
         return resizing(s);
+      case 8:
+      case 9:
+        return joined(s);
       default:
         return pair(s);
     }
