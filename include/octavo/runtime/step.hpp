@@ -16,6 +16,7 @@
 
 #include "../core/error.hpp"
 #include "../kernels/output_stage.hpp"
+#include "../kernels/packed_weights.hpp"
 #include "program.hpp"
 #include "program_info.hpp"
 
@@ -151,6 +152,11 @@ template <class Value>
   std::vector<std::int8_t> room;
   const std::span<const std::int8_t> codes = weight_codes(weights, room);
   return room.empty() ? std::vector<std::int8_t>(codes.begin(), codes.end()) : room;
+}
+
+// How the kernels hold them in memory.
+[[nodiscard]] constexpr WeightBits weight_bits(const TensorInfo& weights) noexcept {
+  return weights.dtype == DType::i4 ? WeightBits::four : WeightBits::eight;
 }
 
 // The bias, or nothing where the operator has none.
