@@ -237,6 +237,27 @@ TEST_CASE("an accumulator that could leave int32 is refused, one that just fits 
                   Error);
 }
 
+TEST_CASE("dense: sums of 4-bit weights at their largest, over many depths") {
+  Rng rng(6);
+  for (const std::int64_t in_c : {65535, 65536, 65537, 65540})
+    for (const int weight : {-8, 7}) {
+      const OutputStage stage{.zero_point = weight < 0 ? 250 : 3, .scale = {1.5e-6F}, .multiplier = {}, .shift = {}};
+      const std::vector<std::int8_t> weights(static_cast<std::size_t>(17 * in_c), static_cast<std::int8_t>(weight));
+      const QuantizedDense dense(in_c, 17, weights, {}, 0, stage, "dense", WeightBits::four);
+      Exact<std::uint8_t> in(in_c), expected(17), out(17);
+      for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint8_t>(253 + rng.below(3));
+      reference::dense(in_c, 17, in.data(), expected.data(), 1, weights.data(), nullptr, 0, stage);
+      CHECK(expected[0] > 0);
+      CHECK(expected[0] < 255);
+      at_each_level([&](Isa isa) {
+        Scratch scratch(dense.scratch_bytes(1));
+        dense.run(in.data(), out.data(), 1, 1, scratch.span());
+        INFO(name_of(isa), " ", in_c, " ", weight);
+        REQUIRE(out == expected);
+      });
+    }
+}
+
 TEST_CASE("sizes and parameters that do not fit are refused") {
   const OutputStage stage{.scale = {0.1F}, .multiplier = {}, .shift = {}};
   const std::vector<std::int8_t> weights(12);

@@ -20,6 +20,7 @@
 
 #include "../gemm.hpp"
 #include "finish_avx512vnni.hpp"
+#include "gemm_rows4_avx512vnni.hpp"
 #include "load_quad_avx512.hpp"
 
 namespace octavo {
@@ -81,6 +82,7 @@ struct Gemm<Isa::avx512vnni, Bits> {
   static void run(const GemmCall& call) {
     // Rows whose inputs stay in L1 while all channels pass over them.
     const std::int64_t depth = call.segments * call.quads * 4;
+    if (kNibbles && depth > GemmRows4Avx512::kMaxDepth) return Gemm<Isa::scalar, Bits>::run(call);
     const std::int64_t block = std::clamp<std::int64_t>(16384 / depth / 28 * 28, 28, 448);
     for (std::int64_t r = 0; r < call.rows; r += block) {
       // The last block takes what would be a short rest.
@@ -225,10 +227,13 @@ struct Gemm<Isa::avx512vnni, Bits> {
   template <unsigned Rows, unsigned Vectors, bool Half>
   static std::int64_t panel(const GemmCall& call, std::int64_t r, std::int64_t rows, std::int64_t c) {
     const bool fast = call.sink.kind == Sink::Kind::fast_codes;
-    if (rows < static_cast<std::int64_t>(Rows))
-      fast ? panel_rows<1, Vectors, Half, true>(call, r, r + rows, c)
-           : panel_rows<1, Vectors, Half, false>(call, r, r + rows, c);
-    else
+    if (rows < static_cast<std::int64_t>(Rows)) {
+      if constexpr (kNibbles)
+        GemmRows4Avx512::run<Vectors + (Half ? 1 : 0)>(call, r, r + rows, c);
+      else
+        fast ? panel_rows<1, Vectors, Half, true>(call, r, r + rows, c)
+             : panel_rows<1, Vectors, Half, false>(call, r, r + rows, c);
+    } else
       fast ? panel_rows<Rows, Vectors, Half, true>(call, r, r + rows, c)
            : panel_rows<Rows, Vectors, Half, false>(call, r, r + rows, c);
     return 16 * Vectors + (Half ? 8 : 0);
