@@ -60,10 +60,12 @@ class ConvPlan {
     const std::int64_t in_per_group = g.in_c / g.groups;
     const std::int64_t taps = g.window.kernel_h * g.window.kernel_w;
     check_size(what, "weights", weights.size(), g.out_c * taps * in_per_group);
-    if (bits == WeightBits::four)
-      for (std::size_t i = 0; i < weights.size(); ++i)
-        require(weights[i] >= -8 && weights[i] <= 7, what, ": expected weights of 4 bits, in [-8, 7], found ",
-                int{weights[i]}, " in output channel ", static_cast<std::int64_t>(i) / (taps * in_per_group));
+    if (bits == WeightBits::four) {
+      const auto beyond = std::find_if(weights.begin(), weights.end(), [](int w) { return w < -8 || w > 7; });
+      if (beyond != weights.end())
+        fail(what, ": expected weights of 4 bits, in [-8, 7], found ", int{*beyond}, " in output channel ",
+             (beyond - weights.begin()) / (taps * in_per_group));
+    }
     per_group_ = g.out_c / g.groups;
     // The taps of a kernel row are neighbours in memory unless dilation or groups part them.
     taps_per_segment_ = g.groups == 1 && (g.window.dilation_w == 1 || g.window.kernel_w == 1) ? g.window.kernel_w : 1;

@@ -29,6 +29,18 @@ namespace detail {
 // Of four depths of 16 channels.
 constexpr std::int64_t quad_bytes(WeightBits bits) noexcept { return bits == WeightBits::four ? 32 : 64; }
 
+// The low halves of eight bytes.
+inline constexpr std::uint64_t kLowNibbles = 0x0F0F0F0F0F0F0F0F;
+
+// Eight codes of [-8, 7], in two's complement, as a byte each: code i stands in the bits from 4 * i on.
+[[nodiscard]] constexpr std::uint64_t widened_nibbles(std::uint32_t eight) noexcept {
+  std::uint64_t bytes = eight;
+  bytes = (bytes | bytes << 16) & 0x0000FFFF0000FFFF;
+  bytes = (bytes | bytes << 8) & 0x00FF00FF00FF00FF;
+  bytes = (bytes | bytes << 4) & kLowNibbles;
+  return bytes | (bytes & 0x0808080808080808) * 30;  // 8 * 30 = 0xF0: the sign
+}
+
 class PackedWeights {
  public:
   PackedWeights() = default;
@@ -53,8 +65,13 @@ class PackedWeights {
             for (std::int64_t lane = 0; lane < lanes; ++lane)
               std::copy_n(from + lane * segments * length, length - k, line + 4 * lane);
           if (bits == WeightBits::four)
-            for (std::int64_t i = 0; i < 2 * kLanes; ++i)
-              to[i] = static_cast<std::int8_t>((wide[i] & 15) | (wide[i + 2 * kLanes] & 15) << 4);
+            for (std::int64_t i = 0; i < 2 * kLanes; i += 8) {
+              std::uint64_t low, high;
+              std::memcpy(&low, wide + i, 8);
+              std::memcpy(&high, wide + 2 * kLanes + i, 8);
+              low = (low & kLowNibbles) | (high & kLowNibbles) << 4;
+              std::memcpy(to + i, &low, 8);
+            }
         }
   }
   [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }

@@ -1,8 +1,8 @@
 // octavo/kernels/x86/gemm_rows4_avx512vnni.hpp: rows one by one times weights of 4 bits, on 512-bit registers.
 //
-// A single row shares its unpacking with no other, so little of it is left: one load has two quads of 16 channels; a mask
-// makes of the high halves, a shift and a mask make of the low ones, 16 times the weights, and the sums are divided by
-// 16 at the end, exactly. Per 128 weights: 1 load, 3 instructions, 2 VPDPBUSD.
+// A single row shares its unpacking with no other, so little of it is left: one load has two quads of 16 channels; a
+// mask makes of the high halves, a shift and a mask make of the low ones, 16 times the weights, and the sums are
+// divided by 16 at the end, exactly. Per 128 weights: 1 load, 3 instructions, 2 VPDPBUSD.
 #ifndef OCTAVO_KERNELS_X86_GEMM_ROWS4_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_GEMM_ROWS4_AVX512VNNI_HPP_
 
