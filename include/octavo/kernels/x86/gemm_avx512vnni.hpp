@@ -6,6 +6,8 @@
 // + 2 for the clamp + 1 permute + 1 store. Tiles: 4x64, 7x48, 14x32, 14x16 (at most 28 accumulators of 32 registers).
 // With 16 to 32 inputs the output stage takes as long as a short tile's loop, and is too long to run beside the next
 // one: there the weights stay in registers and two or four rows make a tile: 2x48, 4x16, 2x32.
+// Weights of 4 bits: load_quad() unpacks them, with three instructions that tiles of 7 and 14 rows hide; rows too few
+// for a tile have a kernel of their own, gemm_rows4_avx512vnni.hpp.
 #ifndef OCTAVO_KERNELS_X86_GEMM_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_GEMM_AVX512VNNI_HPP_
 
