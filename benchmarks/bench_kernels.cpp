@@ -1,5 +1,6 @@
 // Every distinct layer of MobileNetV2 1.0, 224 x 224, and 0.35, 96 x 96, alone: int8, float32 and dynamic range, on
-// each level that this CPU has; on the best level also with two threads and in the tflite_double rounding.
+// each level that this CPU has; on the best level also with two threads and in the tflite_double rounding. int4: 1x1
+// layers and the classifier of int8 with weights of 4 bits.
 //   <level>/<kind>/<network>/<layer>[/2threads][/tflite_double]
 // Counters: GMAC/s, of_peak (of the threads' cores), GB/s (activations and constants, each once), and network_us, the
 // layer's time times its number of occurrences (their sum is the network's). A row takes at least 0.03 s, or what
@@ -91,9 +92,11 @@ void run_softmax(benchmark::State& state, Isa isa) {
 }
 
 void add_layers(const Setting& setting, const std::vector<mobilenet::Layer>& layers) {
-  const char* kind = setting.kind == Kind::int8 ? "int8" : setting.kind == Kind::float32 ? "float32" : "dynamic_range";
   for (const mobilenet::Layer& layer : layers) {
-    std::string name = std::string(name_of(setting.isa)) + "/" + kind + "/" + setting.network.name + "/" + layer.name;
+    if (setting.kind == Kind::int4 && !layer.name.starts_with("pointwise") && !layer.name.starts_with("dense"))
+      continue;
+    std::string name = std::string(name_of(setting.isa)) + "/" + mobilenet::name_of(setting.kind) + "/" +
+                       setting.network.name + "/" + layer.name;
     if (setting.threads > 1) name += "/" + std::to_string(setting.threads) + "threads";
     if (setting.rounding != Rounding::nearest_even_f32) name += "/" + std::string(name_of(setting.rounding));
     benchmark::RegisterBenchmark(name.c_str(), run_layer, setting, layer)->UseRealTime()->Unit(benchmark::kMicrosecond);
@@ -106,7 +109,7 @@ int main(int argc, char** argv) {
   const Isa best = active_isa();
   for (const Isa isa : kAllIsas) {
     if (!cpu_has(isa)) continue;
-    for (const Kind kind : {Kind::int8, Kind::float32, Kind::dynamic_range})
+    for (const Kind kind : {Kind::int8, Kind::float32, Kind::dynamic_range, Kind::int4})
       for (const Network& network : kNetworks) {
         const std::vector<mobilenet::Layer> layers = mobilenet::distinct_layers(*prepared({best, kind, network}));
         add_layers({isa, kind, network}, layers);

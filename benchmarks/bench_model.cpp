@@ -30,14 +30,10 @@ using mobilenet::Kind;
 using octavo::Isa;
 using octavo::runtime::Model;
 
-const char* name_of(Kind kind) {
-  return kind == Kind::float32 ? "float32" : kind == Kind::int8 ? "int8" : "dynamic_range";
-}
-
 // A model's buffers, filled with noise.
 struct Runner {
   Runner(const mobilenet::Config& config, std::int64_t batch, int threads)
-      : model(mobilenet::make(config), {.threads = threads, .max_batch = batch}), codes(config.kind == Kind::int8) {
+      : model(mobilenet::make(config), {.threads = threads, .max_batch = batch}), codes(has_codes(config.kind)) {
     octavo::Rng rng(2);
     const auto in = static_cast<std::size_t>(batch * model.input().shape.size());
     const auto out = static_cast<std::size_t>(batch * model.output().shape.size());
@@ -174,8 +170,8 @@ void add(Isa isa, const mobilenet::Config& config, std::int64_t batch, int threa
 int profile(Kind kind, int threads, const std::string& file) {
   Runner runner({.kind = kind}, 1, threads);
   const octavo::runtime::ConstBuffer input =
-      kind == Kind::int8 ? octavo::runtime::ConstBuffer(std::span<const std::int8_t>(runner.code_in))
-                         : octavo::runtime::ConstBuffer(std::span<const float>(runner.real_in));
+      has_codes(kind) ? octavo::runtime::ConstBuffer(std::span<const std::int8_t>(runner.code_in))
+                      : octavo::runtime::ConstBuffer(std::span<const float>(runner.real_in));
   octavo::runtime::Profile profile = runner.model.profile(std::span(&input, 1), 300);
   profile.peak_gmacs = peak::gmacs(octavo::active_isa(), kind == Kind::float32);
   if (file.empty())
@@ -194,7 +190,7 @@ int profile(Kind kind, int threads, const std::string& file) {
 int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "--profile") == 0) {
     Kind kind = Kind::int8;
-    for (const Kind other : {Kind::float32, Kind::dynamic_range})
+    for (const Kind other : {Kind::float32, Kind::dynamic_range, Kind::int4})
       if (argc > 2 && std::strcmp(argv[2], name_of(other)) == 0) kind = other;
     return profile(kind, argc > 3 ? std::atoi(argv[3]) : 1, argc > 4 ? argv[4] : "");
   }
@@ -203,7 +199,7 @@ int main(int argc, char** argv) {
     return std::fwrite(&result, sizeof result, 1, stdout) == 1 ? 0 : 1;
   }
   const Isa best = octavo::active_isa();
-  for (const Kind kind : {Kind::int8, Kind::float32, Kind::dynamic_range}) {
+  for (const Kind kind : {Kind::int8, Kind::float32, Kind::dynamic_range, Kind::int4}) {
     for (const int threads : {1, 2}) {
       for (const double alpha : {0.35, 0.5, 0.75, 1.0, 1.3, 1.4}) add(best, {.kind = kind, .alpha = alpha}, 1, threads);
       for (const std::int64_t size : {96, 128, 160, 192}) add(best, {.kind = kind, .size = size}, 1, threads);

@@ -20,7 +20,14 @@ namespace mobilenet {
 using namespace octavo;
 using namespace octavo::runtime;
 
-enum class Kind : std::uint8_t { float32, int8, dynamic_range };
+// int4: as int8, but weights of 4 bits, two a byte.
+enum class Kind : std::uint8_t { float32, int8, dynamic_range, int4 };
+
+constexpr bool has_codes(Kind kind) { return kind == Kind::int8 || kind == Kind::int4; }  // activations of 8 bits
+constexpr const char* name_of(Kind kind) {
+  constexpr const char* names[] = {"float32", "int8", "dynamic_range", "int4"};
+  return names[static_cast<int>(kind)];
+}
 
 struct Config {
   Kind kind = Kind::int8;
@@ -74,7 +81,7 @@ class Maker {
   }
 
  private:
-  [[nodiscard]] bool codes() const { return config_.kind == Kind::int8; }
+  [[nodiscard]] bool codes() const { return has_codes(config_.kind); }
   [[nodiscard]] const TensorInfo& tensor() { return tensor_at(builder_.program(), id_); }
   [[nodiscard]] std::int64_t depth() { return tensor().shape.back(); }
   [[nodiscard]] std::int64_t channels(double n) const { return scaled_channels(n, config_.alpha); }
@@ -101,20 +108,30 @@ class Maker {
       weights_id = builder_.add_floats(name + "/weights", shape, weights);
     } else {
       std::vector<std::int8_t> weights(static_cast<std::size_t>(shape.size()));
-      for (std::int8_t& w : weights) w = static_cast<std::int8_t>(static_cast<int>(rng_.below(255)) - 127);
+      const int largest = config_.kind == Kind::int4 ? 7 : 127;
+      for (std::int8_t& w : weights)
+        w = static_cast<std::int8_t>(static_cast<int>(rng_.below(static_cast<std::uint64_t>(2 * largest + 1))) -
+                                     largest);
       std::vector<float> scale(static_cast<std::size_t>(out_c));
-      for (float& s : scale) s = rng_.uniform(0.8F, 1.2F) * limit / 127.0F;
-      weights_id = builder_.add_constant(name + "/weights", DType::i8, shape, std::span<const std::int8_t>(weights),
-                                         per_channel(scale, depthwise ? 3 : 0));
+      for (float& s : scale) s = rng_.uniform(0.8F, 1.2F) * limit / static_cast<float>(largest);
+      Quantization quantization = per_channel(scale, depthwise ? 3 : 0);
+      if (config_.kind == Kind::int4) {
+        quantization.bits = 4, quantization.qmin = -7, quantization.qmax = 7;
+        const AlignedVector<std::uint8_t> nibbles = packed_nibbles(weights, shape);
+        weights_id = builder_.add_constant(name + "/weights", DType::i4, shape, std::span<const std::uint8_t>(nibbles),
+                                           std::move(quantization));
+      } else {
+        weights_id = builder_.add_constant(name + "/weights", DType::i8, shape, std::span<const std::int8_t>(weights),
+                                           std::move(quantization));
+      }
       if (codes()) {
         std::vector<std::int32_t> bias_codes;
         for (std::size_t c = 0; c < bias.size(); ++c) {
           scale[c] *= tensor().quantization.scale[0];
           bias_codes.push_back(static_cast<std::int32_t>(std::lround(bias[c] / scale[c])));
         }
-        Quantization quantization = per_channel(scale, 0);
         bias_id = builder_.add_constant(name + "/bias", DType::i32, {out_c}, std::span<const std::int32_t>(bias_codes),
-                                        std::move(quantization));
+                                        per_channel(scale, 0));
       }
     }
     if (!codes()) bias_id = builder_.add_floats(name + "/bias", {out_c}, bias);

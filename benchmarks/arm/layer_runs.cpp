@@ -1,5 +1,6 @@
 // benchmarks/arm/layer_runs.cpp: each distinct layer of an int8 MobileNetV2 once, and the whole network, on each level
-// that this CPU has, for a counter of instructions (count_instructions.c). Prints a line a layer:
+// that this CPU has, for a counter of instructions (count_instructions.c); 1x1 layers and the classifier also with
+// weights of 4 bits, as int4_<layer>. Prints a line a layer:
 //   <level> <layer> <occurrences> <multiply-adds>
 //   layer_runs [<alpha> <size> [<part of a layer's name>]]
 #include <unistd.h>
@@ -28,6 +29,17 @@ void count(Isa isa, const std::string& layer, int occurrences, std::int64_t macs
   close(-2);
 }
 
+// Those with `part` in their names; of 4-bit networks, those whose weights the kernels read in 4 bits.
+void count_layers(Isa isa, const std::shared_ptr<const mobilenet::Prepared>& prepared, const std::string& prefix,
+                  const std::string& part) {
+  for (const mobilenet::Layer& layer : mobilenet::distinct_layers(*prepared)) {
+    if (layer.name.find(part) == std::string::npos) continue;
+    if (!prefix.empty() && !layer.name.starts_with("pointwise") && !layer.name.starts_with("dense")) continue;
+    const mobilenet::LayerRun run(prepared, layer.step, 1);
+    count(isa, prefix + layer.name, layer.count, run.step().macs, [&] { run.run(); });
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -37,11 +49,11 @@ int main(int argc, char** argv) {
   for (const Isa isa : kAllIsas) {
     if (isa == Isa::scalar || !force_isa(isa)) continue;
     const auto prepared = std::make_shared<const mobilenet::Prepared>(runtime::prepare(mobilenet::make(config), {}));
-    for (const mobilenet::Layer& layer : mobilenet::distinct_layers(*prepared)) {
-      if (layer.name.find(part) == std::string::npos) continue;
-      const mobilenet::LayerRun run(prepared, layer.step, 1);
-      count(isa, layer.name, layer.count, run.step().macs, [&] { run.run(); });
-    }
+    count_layers(isa, prepared, "", part);
+    mobilenet::Config nibbles = config;
+    nibbles.kind = mobilenet::Kind::int4;
+    count_layers(isa, std::make_shared<const mobilenet::Prepared>(runtime::prepare(mobilenet::make(nibbles), {})),
+                 "int4_", part);
     if (!part.empty()) continue;
     runtime::Model model(prepared->program, {.threads = 1});
     const std::vector<std::int8_t> in(static_cast<std::size_t>(model.input().shape.size()), 5);

@@ -9,11 +9,9 @@ int main(int argc, char** argv) {
   try {
     for (const octavo::Isa isa : octavo::kAllIsas) {
       if (!octavo::force_isa(isa)) continue;
-      for (const octavo::Rounding rounding :
-           {octavo::Rounding::nearest_even_f32, octavo::Rounding::tflite_double, octavo::Rounding::tflite_single}) {
-        const std::string folder = std::string(argv[1]) + "/" + std::string(octavo::name_of(rounding));
-        const octavo::Model model = octavo::load(folder, {.verify = true});
-        std::cout << octavo::name_of(isa) << ", " << octavo::name_of(rounding) << ": the same bytes\n";
+      for (const char* name : {"nearest_even_f32", "tflite_double", "tflite_single", "int4"}) {
+        const octavo::Model model = octavo::load(std::string(argv[1]) + "/" + name, {.verify = true});
+        std::cout << octavo::name_of(isa) << ", " << name << ": the same bytes\n";
       }
     }
     return 0;

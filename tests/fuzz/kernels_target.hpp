@@ -53,9 +53,9 @@ class Source {
   Rng rng_{0};
 };
 
-// Uniform codes, or one of three kinds of extremes.
+// Uniform codes, or one of three kinds of extremes; `bits` are those of weights.
 template <class Code>
-void fill(Exact<Code>& values, Source& source, int pattern) {
+void fill(Exact<Code>& values, Source& source, int pattern, WeightBits bits = WeightBits::eight) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::uint8_t drawn = source.byte();
     const auto raw = static_cast<std::uint8_t>(pattern == 0   ? drawn
@@ -63,8 +63,10 @@ void fill(Exact<Code>& values, Source& source, int pattern) {
                                                : pattern == 2 ? 0U
                                                               : 255U);
     values[i] = static_cast<Code>(std::is_signed_v<Code> ? raw ^ 0x80 : raw);
+    if (bits == WeightBits::four) values[i] = static_cast<Code>(values[i] >> 4);
   }
 }
+inline WeightBits any_bits(Source& source) { return source.byte() % 3 == 0 ? WeightBits::four : WeightBits::eight; }
 
 struct Numbers {
   Rounding rounding;
@@ -139,10 +141,11 @@ int convolution(Source& s) {
   Exact<std::int32_t> bias(s.byte() % 4 == 0 ? 0 : g.out_c);
   for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<std::int32_t>(s.within(-20000, 20000));
   const auto zero_point = static_cast<std::int32_t>(n.pattern == 0 ? s.byte() : s.byte() % 2 * 255);
-  const OutputStage stage = random_stage(n.rounding, g.out_c, taps, n.stage, s.rng());
+  const WeightBits bits = Depthwise ? WeightBits::eight : any_bits(s);
+  const OutputStage stage = random_stage(n.rounding, g.out_c, taps, n.stage, s.rng(), bits);
   Exact<std::uint8_t> in(n.batch * g.in_size()), expected(n.batch * g.out_size());
   fill(in, s, n.pattern);
-  fill(weights, s, n.pattern == 0 ? 0 : static_cast<int>(s.within(0, 3)));
+  fill(weights, s, n.pattern == 0 ? 0 : static_cast<int>(s.within(0, 3)), bits);
   const std::int32_t* biases = bias.size() == 0 ? nullptr : bias.data();
   if constexpr (Depthwise) {
     reference::depthwise_conv2d(g, in.data(), expected.data(), n.batch, weights.data(), biases, zero_point, stage);
@@ -153,7 +156,7 @@ int convolution(Source& s) {
     });
   } else {
     reference::conv2d(g, in.data(), expected.data(), n.batch, weights.data(), biases, zero_point, stage);
-    const QuantizedConv2d conv(g, weights.span(), bias.span(), zero_point, stage);
+    const QuantizedConv2d conv(g, weights.span(), bias.span(), zero_point, stage, "conv2d", bits);
     return compare(expected, [&](std::uint8_t* out) {
       Scratch scratch(conv.scratch_bytes(n.threads));
       conv.run(in.data(), out, n.batch, n.threads, scratch.span());
@@ -218,12 +221,13 @@ inline int dense(Source& s) {
   Exact<std::int32_t> bias(out_c);
   for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<std::int32_t>(s.within(-20000, 20000));
   const std::int32_t zero_point = s.byte();
-  const OutputStage stage = random_stage(n.rounding, out_c, in_c, n.stage, s.rng());
+  const WeightBits bits = any_bits(s);
+  const OutputStage stage = random_stage(n.rounding, out_c, in_c, n.stage, s.rng(), bits);
   Exact<std::uint8_t> in(rows * in_c), expected(rows * out_c);
   fill(in, s, n.pattern);
-  fill(weights, s, n.pattern);
+  fill(weights, s, n.pattern, bits);
   reference::dense(in_c, out_c, in.data(), expected.data(), rows, weights.data(), bias.data(), zero_point, stage);
-  const QuantizedDense kernel(in_c, out_c, weights.span(), bias.span(), zero_point, stage);
+  const QuantizedDense kernel(in_c, out_c, weights.span(), bias.span(), zero_point, stage, "dense", bits);
   return compare(expected, [&](std::uint8_t* out) {
     Scratch scratch(kernel.scratch_bytes(n.threads));
     kernel.run(in.data(), out, rows, n.threads, scratch.span());

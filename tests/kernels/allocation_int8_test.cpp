@@ -33,6 +33,7 @@ TEST_CASE("run() allocates nothing") {
     const OutputStage stage = random_stage(rounding, 24, 24, 0, rng);
     const QuantizedConv2d pointwise(g, all.first(24 * 24), bias, 3, stage);
     const QuantizedConv2d conv(windowed, all, bias, 3, stage);
+    const QuantizedConv2d nibbles(windowed, all, bias, 3, stage, "conv2d", WeightBits::four);
     const QuantizedDepthwiseConv2d depthwise(windowed, all.first(24 * 9), bias, 3, stage);
     const Grid grid{.scale = 0.1F, .zero_point = 3, .qmin = 0, .qmax = 255};
     const QuantizedAdd add(make_add_stage(rounding, grid, grid, grid, {0, 255}));
@@ -52,6 +53,7 @@ TEST_CASE("run() allocates nothing") {
         const long before = allocations;
         pointwise.run(in.data(), out.data(), 1, threads, scratch.span());
         conv.run(in.data(), out.data(), 1, threads, scratch.span());
+        nibbles.run(in.data(), out.data(), 1, threads, scratch.span());
         depthwise.run(in.data(), out.data(), 1, threads);
         add.run(in.data(), in.data(), out.data(), 81 * 24, threads);
         mean.run(in.data(), out.data(), 1, threads);

@@ -18,15 +18,50 @@ struct DotEvex : detail::DotAvxVnni {
   }
 };
 
-detail::PreparedStage make_stage(std::int64_t channels, std::int64_t taps, Rounding rounding, Rng& rng) {
+detail::PreparedStage make_stage(std::int64_t channels, std::int64_t taps, Rounding rounding, Rng& rng,
+                                 WeightBits bits = WeightBits::eight) {
   const std::vector<std::int64_t> bounds(static_cast<std::size_t>(channels), 1 << 24);
-  return {"test", random_stage(rounding, channels, taps, static_cast<int>(rng.below(3)), rng), 1, channels, bounds};
+  return {"test", random_stage(rounding, channels, taps, static_cast<int>(rng.below(3)), rng, bits), 1, channels,
+          bounds};
 }
 
 bool skipped() {
   if (cpu_has(Isa::avx512vnni)) return false;
   std::printf("skipped: this CPU lacks avx512vnni\n");
   return true;
+}
+
+template <WeightBits Bits>
+void check_product(std::int64_t rows, std::int64_t channels, Rng& rng) {
+  const Rounding rounding = kAllRoundings[rng.below(3)];
+  const std::int64_t segments = 1 + static_cast<std::int64_t>(rng.below(3));
+  const std::int64_t length = 4 * (1 + static_cast<std::int64_t>(rng.below(9)));
+  Exact<std::int8_t> weights(channels * segments * length);
+  fill_weights(weights.data(), weights.size(), static_cast<int>(rng.below(4)), rng, Bits);
+  const detail::PackedWeights packed(weights.data(), channels, segments, length, Bits);
+  const detail::PreparedStage stage = make_stage(channels, segments * length, rounding, rng, Bits);
+  Exact<std::uint8_t> in(segments * rows * length), out(rows * channels), expected(rows * channels);
+  fill_codes(in.data(), in.size(), static_cast<int>(rng.below(4)), rng);
+  AlignedVector<std::int32_t> start(static_cast<std::size_t>(detail::round_up(channels, 64)), 1000);
+  std::vector<const std::uint8_t*> segment;
+  for (std::int64_t s = 0; s < segments; ++s) segment.push_back(in.data() + s * rows * length);
+  detail::GemmCall call;
+  call.segment = segment.data();
+  call.segments = segments;
+  call.quads = packed.quads();
+  call.row_stride = length;
+  call.rows = rows;
+  call.weights = packed.data();
+  call.channel_end = channels;
+  call.start = start.data();
+  call.sink = stage.sink();
+  call.out_stride = channels;
+  call.out = expected.data();
+  detail::Gemm<Isa::scalar, Bits>::run(call);
+  call.out = out.data();
+  detail::GemmYmm<DotEvex, Bits>::run(call);
+  INFO(rows, "x", channels, " ", name_of(rounding), " ", static_cast<int>(Bits));
+  REQUIRE(out == expected);
 }
 
 }  // namespace
@@ -36,35 +71,8 @@ TEST_CASE("matrix product") {
   Rng rng(1);
   for (std::int64_t rows = 1; rows < 20; ++rows)
     for (const std::int64_t channels : {1, 8, 15, 16, 17, 33, 64}) {
-      const Rounding rounding = kAllRoundings[rng.below(3)];
-      const std::int64_t segments = 1 + static_cast<std::int64_t>(rng.below(3));
-      const std::int64_t length = 4 * (1 + static_cast<std::int64_t>(rng.below(9)));
-      Exact<std::int8_t> weights(channels * segments * length);
-      fill_weights(weights.data(), weights.size(), static_cast<int>(rng.below(4)), rng);
-      const detail::PackedWeights packed(weights.data(), channels, segments, length);
-      const detail::PreparedStage stage = make_stage(channels, segments * length, rounding, rng);
-      Exact<std::uint8_t> in(segments * rows * length), out(rows * channels), expected(rows * channels);
-      fill_codes(in.data(), in.size(), static_cast<int>(rng.below(4)), rng);
-      AlignedVector<std::int32_t> start(static_cast<std::size_t>(detail::round_up(channels, 64)), 1000);
-      std::vector<const std::uint8_t*> segment;
-      for (std::int64_t s = 0; s < segments; ++s) segment.push_back(in.data() + s * rows * length);
-      detail::GemmCall call;
-      call.segment = segment.data();
-      call.segments = segments;
-      call.quads = packed.quads();
-      call.row_stride = length;
-      call.rows = rows;
-      call.weights = packed.data();
-      call.channel_end = channels;
-      call.start = start.data();
-      call.sink = stage.sink();
-      call.out_stride = channels;
-      call.out = expected.data();
-      detail::Gemm<Isa::scalar>::run(call);
-      call.out = out.data();
-      detail::GemmYmm<DotEvex>::run(call);
-      INFO(rows, "x", channels, " ", name_of(rounding));
-      REQUIRE(out == expected);
+      check_product<WeightBits::eight>(rows, channels, rng);
+      check_product<WeightBits::four>(rows, channels, rng);
     }
 }
 

@@ -1,4 +1,5 @@
-// 8-bit convolution and dense against the reference: each level, shapes around every tile, extremes, every mode.
+// 8-bit convolution and dense against the reference: weights of 8 and of 4 bits, each level, shapes around every tile,
+// extremes, every mode.
 #include <doctest/doctest.h>
 
 #include "int8_support.hpp"
@@ -13,21 +14,24 @@ namespace {
 int cases = 0;
 
 // One convolution with random weights, at each level and thread count, against the reference.
-void check(const ConvGeometry& g, std::int64_t batch, Rounding rounding, int pattern, int stage_kind, Rng& rng) {
+void check(const ConvGeometry& g, std::int64_t batch, Rounding rounding, int pattern, int stage_kind, Rng& rng,
+           WeightBits bits) {
   const std::int64_t taps = g.window.kernel_h * g.window.kernel_w * (g.in_c / g.groups);
   Exact<std::int8_t> weights(g.out_c * taps);
-  fill_weights(weights.data(), weights.size(), pattern, rng);
+  fill_weights(weights.data(), weights.size(), pattern, rng, bits);
   Exact<std::int32_t> bias(rng.below(3) == 0 ? 0 : g.out_c);
-  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<std::int32_t>(rng.below(40001)) - 20000;
+  const std::int32_t largest = bits == WeightBits::four ? 1250 : 20000;
+  for (std::size_t c = 0; c < bias.size(); ++c)
+    bias[c] = static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(2 * largest + 1))) - largest;
   const auto zero_point = static_cast<std::int32_t>(pattern == 0 ? rng.below(256) : rng.below(2) * 255);
-  const OutputStage stage = random_stage(rounding, g.out_c, taps, stage_kind, rng);
+  const OutputStage stage = random_stage(rounding, g.out_c, taps, stage_kind, rng, bits);
   Exact<std::uint8_t> in(batch * g.in_size());
   fill_codes(in.data(), in.size(), pattern == 0 ? 0 : static_cast<int>(1 + rng.below(3)), rng);
 
   Exact<std::uint8_t> expected(batch * g.out_size());
   reference::conv2d(g, in.data(), expected.data(), batch, weights.data(), bias.size() == 0 ? nullptr : bias.data(),
                     zero_point, stage);
-  const QuantizedConv2d conv(g, weights.span(), bias.span(), zero_point, stage);
+  const QuantizedConv2d conv(g, weights.span(), bias.span(), zero_point, stage, "conv2d", bits);
   at_each_level([&](Isa isa) {
     const int threads = 1 + static_cast<int>(rng.below(2));
     Exact<std::uint8_t> out(batch * g.out_size());
@@ -35,12 +39,17 @@ void check(const ConvGeometry& g, std::int64_t batch, Rounding rounding, int pat
     Scratch scratch(conv.scratch_bytes(threads));
     conv.run(in.data(), out.data(), batch, threads, scratch.span());
     ++cases;
-    INFO(name_of(isa), " ", name_of(rounding), " in ", g.in_h, "x", g.in_w, "x", g.in_c, " out ", g.out_h, "x", g.out_w,
-         "x", g.out_c, " kernel ", g.window.kernel_h, "x", g.window.kernel_w, " stride ", g.window.stride_h, "x",
-         g.window.stride_w, " dilation ", g.window.dilation_h, "x", g.window.dilation_w, " pad ", g.window.pad_top, ",",
-         g.window.pad_left, " groups ", g.groups, " batch ", batch, " threads ", threads, " pattern ", pattern);
+    INFO(conv.kernel_name(), " on ", name_of(isa), " ", name_of(rounding), " in ", g.in_h, "x", g.in_w, "x", g.in_c,
+         " out ", g.out_h, "x", g.out_w, "x", g.out_c, " kernel ", g.window.kernel_h, "x", g.window.kernel_w,
+         " stride ", g.window.stride_h, "x", g.window.stride_w, " dilation ", g.window.dilation_h, "x",
+         g.window.dilation_w, " pad ", g.window.pad_top, ",", g.window.pad_left, " groups ", g.groups, " batch ", batch,
+         " threads ", threads, " pattern ", pattern);
     REQUIRE(out == expected);
   });
+}
+void check(const ConvGeometry& g, std::int64_t batch, Rounding rounding, int pattern, int stage_kind, Rng& rng) {
+  for (const WeightBits bits : {WeightBits::eight, WeightBits::four})
+    check(g, batch, rounding, pattern, stage_kind, rng, bits);
 }
 
 Rounding any_rounding(Rng& rng) { return kAllRoundings[rng.below(3)]; }
@@ -50,7 +59,7 @@ Rounding any_rounding(Rng& rng) { return kAllRoundings[rng.below(3)]; }
 TEST_CASE("pointwise: rows, depths and channels around each tile") {
   Rng rng(1);
   const std::int64_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 28, 29, 49, 64};
-  const std::int64_t depths[] = {1, 2, 3, 4, 5, 7, 8, 16, 19, 24, 33, 64, 100};
+  const std::int64_t depths[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 19, 24, 33, 64, 100};
   const std::int64_t channels[] = {1, 2, 15, 16, 17, 24, 31, 32, 33, 47, 48, 49, 63, 64, 65, 80, 96, 112, 144, 160};
   for (const std::int64_t m : rows)
     for (const std::int64_t n : channels) {
@@ -147,28 +156,58 @@ TEST_CASE("dense: rows and sizes") {
   Rng rng(4);
   for (const std::int64_t rows : {1, 2, 5, 17})
     for (const std::int64_t in_c : {1, 10, 128, 129})
-      for (const std::int64_t out_c : {1, 9, 64, 100, 257}) {
-        const Rounding rounding = any_rounding(rng);
-        Exact<std::int8_t> weights(in_c * out_c);
-        fill_weights(weights.data(), weights.size(), 0, rng);
-        Exact<std::int32_t> bias(out_c);
-        for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<std::int32_t>(rng.below(2001)) - 1000;
-        const OutputStage stage = random_stage(rounding, out_c, in_c, static_cast<int>(rng.below(3)), rng);
-        Exact<std::uint8_t> in(rows * in_c), expected(rows * out_c);
-        fill_codes(in.data(), in.size(), 0, rng);
-        reference::dense(in_c, out_c, in.data(), expected.data(), rows, weights.data(), bias.data(), 128, stage);
-        const QuantizedDense dense(in_c, out_c, weights.span(), bias.span(), 128, stage);
-        at_each_level([&](Isa isa) {
-          for (const int threads : {1, 3}) {
-            Exact<std::uint8_t> out(rows * out_c);
-            Scratch scratch(dense.scratch_bytes(threads));
-            dense.run(in.data(), out.data(), rows, threads, scratch.span());
-            ++cases;
-            INFO(name_of(isa), " ", rows, "x", in_c, "x", out_c, " threads ", threads);
-            REQUIRE(out == expected);
-          }
-        });
-      }
+      for (const std::int64_t out_c : {1, 9, 64, 100, 257})
+        for (const WeightBits bits : {WeightBits::eight, WeightBits::four}) {
+          const Rounding rounding = any_rounding(rng);
+          Exact<std::int8_t> weights(in_c * out_c);
+          fill_weights(weights.data(), weights.size(), 0, rng, bits);
+          Exact<std::int32_t> bias(out_c);
+          for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<std::int32_t>(rng.below(2001)) - 1000;
+          const OutputStage stage = random_stage(rounding, out_c, in_c, static_cast<int>(rng.below(3)), rng, bits);
+          Exact<std::uint8_t> in(rows * in_c), expected(rows * out_c);
+          fill_codes(in.data(), in.size(), 0, rng);
+          reference::dense(in_c, out_c, in.data(), expected.data(), rows, weights.data(), bias.data(), 128, stage);
+          const QuantizedDense dense(in_c, out_c, weights.span(), bias.span(), 128, stage, "dense", bits);
+          at_each_level([&](Isa isa) {
+            for (const int threads : {1, 3}) {
+              Exact<std::uint8_t> out(rows * out_c);
+              Scratch scratch(dense.scratch_bytes(threads));
+              dense.run(in.data(), out.data(), rows, threads, scratch.span());
+              ++cases;
+              INFO(dense.kernel_name(), " on ", name_of(isa), " ", rows, "x", in_c, "x", out_c, " threads ", threads);
+              REQUIRE(out == expected);
+            }
+          });
+        }
+}
+
+TEST_CASE("weights of 4 bits take half the memory and have kernels of their own") {
+  const OutputStage stage{.scale = {0.1F}, .multiplier = {}, .shift = {}};
+  std::vector<std::int8_t> weights(static_cast<std::size_t>(20 * 9 * 7), 7);
+  weights[5] = -8;
+  ConvGeometry g{.in_h = 4, .in_w = 4, .in_c = 7, .out_h = 4, .out_w = 4, .out_c = 20, .groups = 1, .window = {}};
+  g.window.kernel_h = g.window.kernel_w = 3;
+  g.window.pad_top = g.window.pad_left = 1;
+  const QuantizedConv2d eight(g, weights, {}, 3, stage);
+  const QuantizedConv2d four(g, weights, {}, 3, stage, "conv2d", WeightBits::four);
+  CHECK(eight.packed_bytes() == 2 * four.packed_bytes());
+  at_each_level([&](Isa isa) {
+    CHECK(eight.kernel_name() == "implicit_gemm_u8s8_" + std::string(name_of(isa)));
+    CHECK(four.kernel_name() == "implicit_gemm_u8s4_" + std::string(name_of(isa)));
+    const QuantizedDense dense(8, 16, std::span(weights).first(8 * 16), {}, 3, stage, "dense", WeightBits::four);
+    CHECK(dense.kernel_name() == "gemm_u8s4_" + std::string(name_of(isa)));
+    CHECK(dense.packed_bytes() == 8 * 16 / 2);
+  });
+  for (const int beyond : {8, -9}) {
+    weights[63 * 2 + 1] = static_cast<std::int8_t>(beyond);
+    const auto make = [&] { return QuantizedConv2d(g, weights, {}, 3, stage, "'block'", WeightBits::four); };
+    CHECK_THROWS_WITH_AS(make(),
+                         doctest::Contains(("'block': expected weights of 4 bits, in [-8, 7], found " +
+                                            std::to_string(beyond) + " in output channel 2")
+                                               .c_str()),
+                         Error);
+    CHECK_NOTHROW(QuantizedConv2d(g, weights, {}, 3, stage));
+  }
 }
 
 TEST_CASE("an accumulator that could leave int32 is refused, one that just fits is not") {
@@ -196,6 +235,27 @@ TEST_CASE("an accumulator that could leave int32 is refused, one that just fits 
   const OutputStage shifted{.rounding = Rounding::tflite_double, .scale = {}, .multiplier = {1 << 30}, .shift = {1}};
   CHECK_THROWS_AS(QuantizedConv2d(ConvGeometry{.in_c = k, .out_c = 1, .window = {}}, weights, biases, 0, shifted),
                   Error);
+}
+
+TEST_CASE("dense: sums of 4-bit weights at their largest, over many depths") {
+  Rng rng(6);
+  for (const std::int64_t in_c : {65535, 65536, 65537, 65540})
+    for (const int weight : {-8, 7}) {
+      const OutputStage stage{.zero_point = weight < 0 ? 250 : 3, .scale = {1.5e-6F}, .multiplier = {}, .shift = {}};
+      const std::vector<std::int8_t> weights(static_cast<std::size_t>(17 * in_c), static_cast<std::int8_t>(weight));
+      const QuantizedDense dense(in_c, 17, weights, {}, 0, stage, "dense", WeightBits::four);
+      Exact<std::uint8_t> in(in_c), expected(17), out(17);
+      for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint8_t>(253 + rng.below(3));
+      reference::dense(in_c, 17, in.data(), expected.data(), 1, weights.data(), nullptr, 0, stage);
+      CHECK(expected[0] > 0);
+      CHECK(expected[0] < 255);
+      at_each_level([&](Isa isa) {
+        Scratch scratch(dense.scratch_bytes(1));
+        dense.run(in.data(), out.data(), 1, 1, scratch.span());
+        INFO(name_of(isa), " ", in_c, " ", weight);
+        REQUIRE(out == expected);
+      });
+    }
 }
 
 TEST_CASE("sizes and parameters that do not fit are refused") {

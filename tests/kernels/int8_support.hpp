@@ -15,6 +15,7 @@
 #include "octavo/core/cpu.hpp"
 #include "octavo/core/rng.hpp"
 #include "octavo/kernels/output_stage.hpp"
+#include "octavo/kernels/packed_weights.hpp"
 
 namespace int8_test {
 
@@ -74,19 +75,24 @@ inline void fill_codes(std::uint8_t* data, std::size_t n, int pattern, Rng& rng)
                                                                       : 255U);
   }
 }
-inline void fill_weights(std::int8_t* data, std::size_t n, int pattern, Rng& rng) {
+inline void fill_weights(std::int8_t* data, std::size_t n, int pattern, Rng& rng, WeightBits bits = WeightBits::eight) {
+  const int lowest = bits == WeightBits::four ? -8 : -128;
+  const int highest = -1 - lowest;
   for (std::size_t i = 0; i < n; ++i) {
-    const auto random = static_cast<std::int8_t>(static_cast<int>(rng.below(256)) - 128);
-    data[i] = pattern == 0 ? random
-                           : static_cast<std::int8_t>(pattern == 1   ? (random < 0 ? -128 : 127)
-                                                      : pattern == 2 ? -128
-                                                                     : 127);
+    const int random = lowest + static_cast<int>(rng.below(static_cast<std::uint64_t>(highest - lowest + 1)));
+    data[i] = static_cast<std::int8_t>(pattern == 0   ? random
+                                       : pattern == 1 ? (random >= 0       ? highest
+                                                         : random % 2 == 0 ? lowest
+                                                                           : lowest + 1)
+                                       : pattern == 2 ? lowest
+                                                      : highest);
   }
 }
 
 // A stage whose outputs of sums over `taps` products cover the codes and both clamps; kinds 0: full range, 1: an
 // activation's range, 2: zero point and limits at an end, 3: scales above 1 (saturating almost everywhere).
-inline OutputStage random_stage(Rounding rounding, std::int64_t channels, std::int64_t taps, int kind, Rng& rng) {
+inline OutputStage random_stage(Rounding rounding, std::int64_t channels, std::int64_t taps, int kind, Rng& rng,
+                                WeightBits bits = WeightBits::eight) {
   OutputStage stage;
   stage.rounding = rounding;
   stage.zero_point = kind == 2 ? (rng.below(2) == 0 ? 0 : 255) : static_cast<std::int32_t>(rng.below(256));
@@ -94,7 +100,8 @@ inline OutputStage random_stage(Rounding rounding, std::int64_t channels, std::i
     stage.min = static_cast<std::int32_t>(rng.below(128));
     stage.max = stage.min + static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(256 - stage.min)));
   }
-  const double typical = kind == 3 ? 1.7 : 60.0 / (9000.0 * static_cast<double>(std::max<std::int64_t>(taps, 1)));
+  const double product = bits == WeightBits::four ? 560.0 : 9000.0;
+  const double typical = kind == 3 ? 1.7 : 60.0 / (product * static_cast<double>(std::max<std::int64_t>(taps, 1)));
   const bool one_for_all = rng.below(4) == 0;
   for (std::int64_t c = 0; c < (one_for_all ? 1 : channels); ++c) {
     const double factor = typical * (0.3 + 3.0 * static_cast<double>(rng.uniform()));

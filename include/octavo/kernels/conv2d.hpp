@@ -50,13 +50,14 @@ inline std::vector<std::int64_t> fold_starts(std::string_view what, std::span<co
 // Prepared once, then run() any number of times, by any number of threads at the same time (with scratch of their own).
 class QuantizedConv2d {
  public:
-  // weights: OHWI, [out_c][kernel_h][kernel_w][in_c / groups], any int8; bias: out_c values at scale input * weight, or
-  // empty; input_zero_point and stage in u8 terms. Throws Error on sizes that do not fit, and when an accumulator can
-  // leave int32 (accumulator.hpp).
+  // weights: OHWI, [out_c][kernel_h][kernel_w][in_c / groups], any int8, or any of [-8, 7] where `bits` is four: then
+  // they take half the memory; bias: out_c values at scale input * weight, or empty; input_zero_point and stage in u8
+  // terms. Throws Error on sizes and weights that do not fit, and when an accumulator can leave int32
+  // (accumulator.hpp).
   QuantizedConv2d(const ConvGeometry& geometry, std::span<const std::int8_t> weights,
                   std::span<const std::int32_t> bias, std::int32_t input_zero_point, const OutputStage& stage,
-                  std::string_view what = "conv2d")
-      : plan_(what, geometry, weights) {
+                  std::string_view what = "conv2d", WeightBits bits = WeightBits::eight)
+      : plan_(what, geometry, weights, bits) {
     const std::vector<std::int64_t> bounds =
         detail::fold_starts(what, weights, geometry.out_c, bias, input_zero_point, plan_.per_group(), starts_);
     stage_ = detail::PreparedStage(what, stage, geometry.groups, plan_.per_group(), bounds);

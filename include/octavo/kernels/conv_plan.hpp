@@ -52,19 +52,28 @@ class ConvPlan {
  public:
   ConvPlan() = default;
 
-  // Weights OHWI. Packs them; no bias or output stage here.
-  ConvPlan(std::string_view what, const ConvGeometry& g, std::span<const std::int8_t> weights) : g_(g) {
+  // Weights OHWI. Packs them; no bias or output stage here. Throws Error for weights that `bits` cannot hold.
+  ConvPlan(std::string_view what, const ConvGeometry& g, std::span<const std::int8_t> weights,
+           WeightBits bits = WeightBits::eight)
+      : g_(g), bits_(bits) {
     check_geometry(what, g);
     const std::int64_t in_per_group = g.in_c / g.groups;
     const std::int64_t taps = g.window.kernel_h * g.window.kernel_w;
     check_size(what, "weights", weights.size(), g.out_c * taps * in_per_group);
+    if (bits == WeightBits::four) {
+      const auto beyond = std::find_if(weights.begin(), weights.end(), [](int w) { return w < -8 || w > 7; });
+      if (beyond != weights.end())
+        fail(what, ": expected weights of 4 bits, in [-8, 7], found ", int{*beyond}, " in output channel ",
+             (beyond - weights.begin()) / (taps * in_per_group));
+    }
     per_group_ = g.out_c / g.groups;
     // The taps of a kernel row are neighbours in memory unless dilation or groups part them.
     taps_per_segment_ = g.groups == 1 && (g.window.dilation_w == 1 || g.window.kernel_w == 1) ? g.window.kernel_w : 1;
     segments_ = taps / taps_per_segment_;
     length_ = taps_per_segment_ * in_per_group;
     for (std::int64_t group = 0; group < g.groups; ++group)
-      packed_.emplace_back(weights.data() + group * per_group_ * taps * in_per_group, per_group_, segments_, length_);
+      packed_.emplace_back(weights.data() + group * per_group_ * taps * in_per_group, per_group_, segments_, length_,
+                           bits);
     quads_ = packed_[0].quads();
     flat_ = g.pointwise() && g.in_h == g.out_h && g.in_w == g.out_w;
     patch_pixels_ = flat_ ? 3 : std::min<std::int64_t>(g.out_w, 16);
@@ -87,13 +96,13 @@ class ConvPlan {
     return bytes;
   }
   // The level is the one that a call would use now.
-  [[nodiscard]] std::string_view kernel_name() const { return dispatch<GemmName>(flat_); }
+  [[nodiscard]] std::string_view kernel_name() const { return dispatch<GemmName>(bits_, flat_); }
 
   // `zero_row`: at least in_w * in_c + 4 codes of the zero point. `start` and `sink` (lane 0): per padded channel.
   // `out` holds codes or floats, as the sink says.
   void run(const std::uint8_t* in, const std::uint8_t* zero_row, const std::int32_t* start, const Sink& sink, void* out,
            std::int64_t batch, int threads, std::span<std::byte> scratch) const {
-    const GemmFunction gemm = gemm_level();
+    const GemmFunction gemm = gemm_level(bits_);
     if (flat_)
       run_flat(gemm, in, start, sink, out, batch * g_.out_h * g_.out_w, threads, scratch);
     else
@@ -250,6 +259,7 @@ class ConvPlan {
   }
 
   ConvGeometry g_;
+  WeightBits bits_ = WeightBits::eight;
   std::int64_t per_group_ = 0;         // output channels
   std::int64_t taps_per_segment_ = 1;  // neighbouring taps that one segment covers
   std::int64_t segments_ = 0, length_ = 0, quads_ = 0;

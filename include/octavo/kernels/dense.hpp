@@ -18,8 +18,9 @@ class QuantizedDense {
   // weights: [out_c][in_c]; the rest as QuantizedConv2d.
   QuantizedDense(std::int64_t in_c, std::int64_t out_c, std::span<const std::int8_t> weights,
                  std::span<const std::int32_t> bias, std::int32_t input_zero_point, const OutputStage& stage,
-                 std::string_view what = "dense")
-      : conv_(ConvGeometry{.in_c = in_c, .out_c = out_c, .window = {}}, weights, bias, input_zero_point, stage, what) {}
+                 std::string_view what = "dense", WeightBits bits = WeightBits::eight)
+      : conv_(ConvGeometry{.in_c = in_c, .out_c = out_c, .window = {}}, weights, bias, input_zero_point, stage, what,
+              bits) {}
 
   // in: [rows][in_c], out: [rows][out_c].
   void run(const std::uint8_t* in, std::uint8_t* out, std::int64_t rows, int threads,

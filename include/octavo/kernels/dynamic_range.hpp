@@ -125,9 +125,9 @@ class DynamicRange {
 class DynamicRangeConv2d {
  public:
   DynamicRangeConv2d(const ConvGeometry& geometry, std::span<const std::int8_t> weights, const DynamicRangeStage& stage,
-                     std::string_view what = "conv2d")
+                     std::string_view what = "conv2d", WeightBits bits = WeightBits::eight)
       : engine_(
-            what, detail::ConvPlan(what, geometry, weights),
+            what, detail::ConvPlan(what, geometry, weights, bits),
             [&](std::int64_t c) {
               WeightSums sums;
               sums.add(weights.data() + c * length(geometry), length(geometry));
@@ -183,8 +183,9 @@ class DynamicRangeDepthwiseConv2d {
 class DynamicRangeDense {
  public:
   DynamicRangeDense(std::int64_t in_c, std::int64_t out_c, std::span<const std::int8_t> weights,
-                    const DynamicRangeStage& stage, std::string_view what = "dense")
-      : conv_(ConvGeometry{.in_c = in_c, .out_c = out_c, .window = {}}, weights, stage, what) {}
+                    const DynamicRangeStage& stage, std::string_view what = "dense",
+                    WeightBits bits = WeightBits::eight)
+      : conv_(ConvGeometry{.in_c = in_c, .out_c = out_c, .window = {}}, weights, stage, what, bits) {}
 
   void run(const float* in, float* out, std::int64_t rows, int threads, std::span<std::byte> scratch) const {
     conv_.run(in, out, rows, threads, scratch);

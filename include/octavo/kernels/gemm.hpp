@@ -1,5 +1,5 @@
 // octavo/kernels/gemm.hpp: u8 x s8 -> int32 matrix product with the output stage fused, the core of convolution and
-// dense. Packing of the weights, the call, and its portable version.
+// dense: the call and its portable version.
 //
 //   acc[r][c] = start[c] + sum_s sum_k A_s[r][k] * W[c][s][k],   s < segments, k < 4 * quads
 // Row r of segment s starts at segment[s] + r * row_stride. One segment is a plain matrix; a convolution has one for
@@ -13,48 +13,14 @@
 #include <cstring>
 #include <string_view>
 
-#include "../core/aligned.hpp"
 #include "../core/cpu.hpp"
+#include "packed_weights.hpp"
 #include "portable_vector.hpp"
 #include "sink.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
-
-// Weights of one matrix, packed [channels / 16][segments][length / 4][16][4] and padded with zeros: 64 bytes are one
-// 512-bit operand of VPDPBUSD, four products for each of 16 channels. All levels read this one layout.
-class PackedWeights {
- public:
-  PackedWeights() = default;
-  // `weights`: [channels][segments][length], dense.
-  PackedWeights(const std::int8_t* weights, std::int64_t channels, std::int64_t segments, std::int64_t length)
-      : segments_(segments), quads_(round_up(length, 4) / 4) {
-    data_.resize(static_cast<std::size_t>(round_up(channels, kLanes) * segments * quads_ * 4));
-    std::int8_t* to = data_.data();  // filled in its order, a line after the other
-    for (std::int64_t block = 0; block < channels; block += kLanes)
-      for (std::int64_t s = 0; s < segments; ++s)
-        for (std::int64_t k = 0; k < length; k += 4, to += 4 * kLanes) {
-          const std::int64_t lanes = std::min(kLanes, channels - block);
-          const std::int8_t* from = weights + (block * segments + s) * length + k;
-          if (lanes < kLanes || k + 4 > length) std::memset(to, 0, 4 * kLanes);
-          if (k + 4 <= length)
-            for (std::int64_t lane = 0; lane < lanes; ++lane)
-              std::memcpy(to + 4 * lane, from + lane * segments * length, 4);
-          else
-            for (std::int64_t lane = 0; lane < lanes; ++lane)
-              std::copy_n(from + lane * segments * length, length - k, to + 4 * lane);
-        }
-  }
-  [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
-  [[nodiscard]] std::int64_t quads() const noexcept { return quads_; }
-  [[nodiscard]] std::int64_t segments() const noexcept { return segments_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
-
- private:
-  std::int64_t segments_ = 0, quads_ = 0;
-  AlignedVector<std::int8_t> data_;
-};
 
 // Reads 4 * quads bytes from each row of each segment; writes rows x (channel_end - channel_begin) outputs.
 struct GemmCall {
@@ -64,7 +30,7 @@ struct GemmCall {
   std::int64_t length = 0;      // of a segment, without the padding: at most 4 * quads
   std::int64_t row_stride = 0;  // bytes
   std::int64_t rows = 0;
-  const std::int8_t* weights = nullptr;  // of channel 0
+  const std::int8_t* weights = nullptr;  // PackedWeights, of channel 0
   std::int64_t channel_begin = 0;        // multiple of 16
   std::int64_t channel_end = 0;
   const std::int32_t* start = nullptr;  // per channel, padded to 16
@@ -73,13 +39,17 @@ struct GemmCall {
   std::int64_t out_stride = 0;  // elements between rows
 };
 
-template <Isa Level>
-struct Gemm : Gemm<fallback_of(Level)> {};
+// run(call) for weights of `Bits`. Each level has one text for both: they differ in how the weights of a quad are
+// loaded.
+template <Isa Level, WeightBits Bits = WeightBits::eight>
+struct Gemm : Gemm<fallback_of(Level), Bits> {};
 
-template <>
-struct Gemm<Isa::scalar> {
-  static constexpr std::string_view kPlainName = "gemm_u8s8_scalar";
-  static constexpr std::string_view kSegmentsName = "implicit_gemm_u8s8_scalar";
+template <WeightBits Bits>
+struct Gemm<Isa::scalar, Bits> {
+  static constexpr bool kNibbles = Bits == WeightBits::four;
+  static constexpr std::string_view kPlainName = kNibbles ? "gemm_u8s4_scalar" : "gemm_u8s8_scalar";
+  static constexpr std::string_view kSegmentsName =
+      kNibbles ? "implicit_gemm_u8s4_scalar" : "implicit_gemm_u8s8_scalar";
 
   static void run(const GemmCall& call) {
     for (std::int64_t c = call.channel_begin; c < call.channel_end; c += kLanes) {
@@ -97,10 +67,10 @@ struct Gemm<Isa::scalar> {
     Lanes acc[Rows][4];
     for (unsigned i = 0; i < Rows; ++i)
       for (unsigned v = 0; v < 4; ++v) acc[i][v] = load_vector<Lanes>(call.start + c + 4 * v);
-    const std::int8_t* w = call.weights + c * call.segments * call.quads * 4;
+    const std::int8_t* w = call.weights + c * call.segments * call.quads * (quad_bytes(Bits) / kLanes);
     for (std::int64_t s = 0; s < call.segments; ++s) {
       const std::uint8_t* a = call.segment[s] + r * call.row_stride;
-      for (std::int64_t q = 0; q < call.quads; ++q, a += 4) {
+      for (std::int64_t q = 0; q < call.quads; ++q, a += 4, w += quad_bytes(Bits)) {
         SplitBytes codes[Rows];
         for (unsigned i = 0; i < Rows; ++i) {
           std::uint32_t four;
@@ -110,8 +80,8 @@ struct Gemm<Isa::scalar> {
           codes[i] = {Words(Lanes{even, even, even, even}), Words(Lanes{odd, odd, odd, odd})};
         }
 #pragma GCC unroll 4
-        for (unsigned v = 0; v < 4; ++v, w += 16) {
-          const SplitBytes weights = split_weights(w);
+        for (unsigned v = 0; v < 4; ++v) {
+          const SplitBytes weights = split(w, v);
 #pragma GCC unroll 2
           for (unsigned i = 0; i < Rows; ++i) {
             const Words even = weights.even * codes[i].even;
@@ -128,6 +98,13 @@ struct Gemm<Isa::scalar> {
     std::memcpy(sums, acc, sizeof sums);
     Finish<Isa::scalar>::run(call.sink, sums[0], kLanes, Rows, c, std::min(kLanes, call.channel_end - c), out,
                              call.out_stride);
+  }
+
+  // Weights of channels 4 * v to 4 * v + 3 of a quad, widened.
+  static OCTAVO_INLINE SplitBytes split(const std::int8_t* quad, unsigned v) {
+    if constexpr (!kNibbles) return split_weights(quad + 16 * v);
+    const std::int8_t* const bytes = quad + v % 2 * 16;
+    return v < 2 ? split_low_nibbles(bytes) : split_high_nibbles(bytes);
   }
 };
 

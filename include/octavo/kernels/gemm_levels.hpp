@@ -19,24 +19,34 @@ using GemmFunction = void (*)(const GemmCall&);
 
 template <Isa Level>
 struct SelectGemm {
-  static GemmFunction run() { return &Gemm<Level>::run; }
+  static GemmFunction run(WeightBits bits) {
+    return bits == WeightBits::four ? &Gemm<Level, WeightBits::four>::run : &Gemm<Level>::run;
+  }
 };
 // That of the level in use: once a layer call; the function then serves all its rows.
 template <class Lazy = void>
-GemmFunction gemm_level() {
-  return dispatch<SelectGemm>();
+GemmFunction gemm_level(WeightBits bits) {
+  return dispatch<SelectGemm>(bits);
 }
 
-// dispatch<GemmName>(plain): for reports.
+// dispatch<GemmName>(bits, plain): for reports.
 template <Isa Level>
 struct GemmName {
-  static std::string_view run(bool plain) { return plain ? Gemm<Level>::kPlainName : Gemm<Level>::kSegmentsName; }
+  static std::string_view run(WeightBits bits, bool plain) {
+    return bits == WeightBits::four ? name<Gemm<Level, WeightBits::four>>(plain) : name<Gemm<Level>>(plain);
+  }
+
+ private:
+  template <class Kernel>
+  static std::string_view name(bool plain) {
+    return plain ? Kernel::kPlainName : Kernel::kSegmentsName;
+  }
 };
 
 }  // namespace detail
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo
 
-OCTAVO_ENTRY(octavo::detail::GemmFunction octavo::detail::gemm_level<void>());
+OCTAVO_ENTRY(octavo::detail::GemmFunction octavo::detail::gemm_level<void>(octavo::WeightBits));
 
 #endif  // OCTAVO_KERNELS_GEMM_LEVELS_HPP_

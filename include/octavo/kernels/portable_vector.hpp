@@ -41,6 +41,16 @@ struct SplitBytes {
   return {Words(bytes << 8) >> 8, Words(bytes) >> 8};
 }
 
+// The same for the signed low, or high, halves of 16 bytes.
+[[nodiscard]] OCTAVO_INLINE SplitBytes split_low_nibbles(const std::int8_t* p) noexcept {
+  const auto bytes = load_vector<UnsignedWords>(p);
+  return {Words(bytes << 12) >> 12, Words(bytes << 4) >> 12};
+}
+[[nodiscard]] OCTAVO_INLINE SplitBytes split_high_nibbles(const std::int8_t* p) noexcept {
+  const auto bytes = load_vector<UnsignedWords>(p);
+  return {Words(bytes << 8) >> 12, Words(bytes) >> 12};
+}
+
 // Words 0, 2, 4, 6 and 1, 3, 5, 7, widened.
 [[nodiscard]] OCTAVO_INLINE Lanes even_words(Words v) noexcept { return Lanes(UnsignedLanes(v) << 16) >> 16; }
 [[nodiscard]] OCTAVO_INLINE Lanes odd_words(Words v) noexcept { return Lanes(v) >> 16; }

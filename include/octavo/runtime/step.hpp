@@ -17,6 +17,7 @@
 
 #include "../core/error.hpp"
 #include "../kernels/output_stage.hpp"
+#include "../kernels/packed_weights.hpp"
 #include "program.hpp"
 #include "program_info.hpp"
 
@@ -139,20 +140,32 @@ template <class Value>
           name_of(weights.dtype));
   const std::int64_t rows = weights.shape[0];
   const std::int64_t columns = weights.shape.size() / rows;
-  room.clear();
-  room.reserve(static_cast<std::size_t>(rows * columns));
-  for (std::int64_t row = 0; row < rows; ++row)
-    for (std::int64_t i = 0; i < columns; ++i) {
-      const int byte = bytes[static_cast<std::size_t>(row * ((columns + 1) / 2) + i / 2)];
-      const int nibble = i % 2 == 0 ? byte & 15 : (byte >> 4) & 15;
-      room.push_back(static_cast<std::int8_t>(nibble >= 8 ? nibble - 16 : nibble));
-    }
+  room.resize(static_cast<std::size_t>(rows * columns));
+  const std::int8_t* from = bytes.data();
+  std::int8_t* to = room.data();
+  const auto widen = [&](std::size_t codes) {  // the next ones, at most eight
+    std::uint32_t nibbles = 0;
+    std::memcpy(&nibbles, from, (codes + 1) / 2);
+    const std::uint64_t wide = octavo::detail::widened_nibbles(nibbles);
+    std::memcpy(to, &wide, codes);
+    from += (codes + 1) / 2;
+    to += codes;
+  };
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t k = 8; k <= columns; k += 8) widen(8);
+    if (columns % 8 != 0) widen(static_cast<std::size_t>(columns % 8));
+  }
   return room;
 }
 [[nodiscard]] inline std::vector<std::int8_t> weight_codes(const TensorInfo& weights) {
   std::vector<std::int8_t> room;
   const std::span<const std::int8_t> codes = weight_codes(weights, room);
   return room.empty() ? std::vector<std::int8_t>(codes.begin(), codes.end()) : room;
+}
+
+// How the kernels hold them in memory.
+[[nodiscard]] constexpr WeightBits weight_bits(const TensorInfo& weights) noexcept {
+  return weights.dtype == DType::i4 ? WeightBits::four : WeightBits::eight;
 }
 
 // The bias, or nothing where the operator has none.

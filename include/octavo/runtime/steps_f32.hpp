@@ -34,11 +34,12 @@ void prepare_dynamic_range(const Program& program, Step& step) {
   const DynamicRangeStage stage{{scale.begin(), scale.end()}, {bias.begin(), bias.end()}, op.clamp_low, op.clamp_high};
   const ConvGeometry g = geometry_of(program, op);
   if (op.kind == OpKind::conv2d)
-    set_convolution<float>(step, DynamicRangeConv2d(g, codes, stage, op.name));
+    set_convolution<float>(step, DynamicRangeConv2d(g, codes, stage, op.name, weight_bits(weights)));
   else if (op.kind == OpKind::depthwise_conv2d)
     set_convolution<float>(step, DynamicRangeDepthwiseConv2d(g, codes, stage, op.name));
   else
-    set_convolution<float>(step, DynamicRangeDense(g.in_c, g.out_c, codes, stage, op.name), g.out_w);
+    set_convolution<float>(step, DynamicRangeDense(g.in_c, g.out_c, codes, stage, op.name, weight_bits(weights)),
+                           g.out_w);
 }
 
 template <class Lazy = void>

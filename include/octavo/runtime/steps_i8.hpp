@@ -54,6 +54,7 @@ void prepare_convolution_i8(const Program& program, Step& step) {
   const ConvGeometry geometry = geometry_of(program, op);
   const OutputStage stage = requantization_stage(program, op);
   const Quantization& q = input_of(program, op, 1).quantization;
+  const WeightBits bits = weight_bits(input_of(program, op, 1));
   if (requantizes_in_double(program, op)) {
     ShiftedWeights real{weights, bias, zero_point, 0};
     const double from = static_cast<double>(grid_of(input_of(program, op, 0)).scale);
@@ -72,12 +73,13 @@ void prepare_convolution_i8(const Program& program, Step& step) {
     return;
   }
   if (op.kind == OpKind::conv2d)
-    set_convolution<std::uint8_t>(step, QuantizedConv2d(geometry, weights, bias, zero_point, stage, op.name));
+    set_convolution<std::uint8_t>(step, QuantizedConv2d(geometry, weights, bias, zero_point, stage, op.name, bits));
   else if (op.kind == OpKind::depthwise_conv2d)
     set_convolution<std::uint8_t>(step, QuantizedDepthwiseConv2d(geometry, weights, bias, zero_point, stage, op.name));
   else
     set_convolution<std::uint8_t>(
-        step, QuantizedDense(geometry.in_c, geometry.out_c, weights, bias, zero_point, stage, op.name), geometry.out_w);
+        step, QuantizedDense(geometry.in_c, geometry.out_c, weights, bias, zero_point, stage, op.name, bits),
+        geometry.out_w);
 }
 
 // Whether a convolution and the depthwise one that reads it get the kernel of both: where it is faster than the two, that

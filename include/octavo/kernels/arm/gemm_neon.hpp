@@ -17,6 +17,7 @@
 
 #include "../gemm.hpp"
 #include "finish_neon.hpp"
+#include "load_weights_neon.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -63,7 +64,7 @@ struct DotNeon<Isa::neon_dotprod> {
 };
 
 // Defined by gemm_neon_body.hpp for neon and neon_dotprod.
-template <Isa Level>
+template <Isa Level, WeightBits Bits>
 struct GemmNeon;
 
 }  // namespace detail
@@ -86,16 +87,19 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-template <>
-struct Gemm<Isa::neon> : GemmNeon<Isa::neon> {
-  static constexpr std::string_view kPlainName = "gemm_u8s8_neon";
-  static constexpr std::string_view kSegmentsName = "implicit_gemm_u8s8_neon";
+template <WeightBits Bits>
+struct Gemm<Isa::neon, Bits> : GemmNeon<Isa::neon, Bits> {
+  static constexpr bool kNibbles = Bits == WeightBits::four;
+  static constexpr std::string_view kPlainName = kNibbles ? "gemm_u8s4_neon" : "gemm_u8s8_neon";
+  static constexpr std::string_view kSegmentsName = kNibbles ? "implicit_gemm_u8s4_neon" : "implicit_gemm_u8s8_neon";
 };
 
-template <>
-struct Gemm<Isa::neon_dotprod> : GemmNeon<Isa::neon_dotprod> {
-  static constexpr std::string_view kPlainName = "gemm_u8s8_neon_dotprod";
-  static constexpr std::string_view kSegmentsName = "implicit_gemm_u8s8_neon_dotprod";
+template <WeightBits Bits>
+struct Gemm<Isa::neon_dotprod, Bits> : GemmNeon<Isa::neon_dotprod, Bits> {
+  static constexpr bool kNibbles = Bits == WeightBits::four;
+  static constexpr std::string_view kPlainName = kNibbles ? "gemm_u8s4_neon_dotprod" : "gemm_u8s8_neon_dotprod";
+  static constexpr std::string_view kSegmentsName =
+      kNibbles ? "implicit_gemm_u8s4_neon_dotprod" : "implicit_gemm_u8s8_neon_dotprod";
 };
 
 }  // namespace detail

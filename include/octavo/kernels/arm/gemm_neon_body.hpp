@@ -7,8 +7,8 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-template <>
-struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
+template <WeightBits Bits>
+struct GemmNeon<OCTAVO_DETAIL_LEVEL, Bits> {
   using Dot = DotNeon<OCTAVO_DETAIL_LEVEL>;
 
   OCTAVO_DETAIL_TARGET static void run(const GemmCall& call) {
@@ -24,12 +24,12 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
  private:
   OCTAVO_DETAIL_TARGET static void panel(const GemmCall& call, std::int64_t r, std::int64_t end, std::int64_t c) {
     int32x4_t start[4];
-    const std::int8_t* w = call.weights + c * call.segments * call.quads * 4;
+    const std::int8_t* w = call.weights + c * call.segments * call.quads * (quad_bytes(Bits) / kLanes);
 #pragma GCC unroll 4
     for (unsigned v = 0; v < 4; ++v) {
       int32x4_t sum = vdupq_n_s32(0);
       for (std::int64_t q = 0; q < call.segments * call.quads; ++q)
-        sum = vpadalq_s16(sum, vpaddlq_s8(vld1q_s8(w + q * 64 + 16 * v)));
+        sum = vpadalq_s16(sum, vpaddlq_s8(load_weights<Bits>(w + q * quad_bytes(Bits), v)));
       start[v] = vaddq_s32(vld1q_s32(call.start + c + 4 * v), vshlq_n_s32(sum, 7));
     }
     for (; r + Dot::kTileRows <= end; r += Dot::kTileRows) tile<Dot::kTileRows>(call, r, c, w, start);
@@ -87,11 +87,12 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL> {
                                                       const std::int8_t*& w) {
     __asm__ volatile("" ::: "memory");  // else g++ loads the weights of all quads first, and runs out of registers
 #pragma GCC unroll 4
-    for (unsigned v = 0; v < 4; ++v, w += 16) {
-      const int8x16_t weights = vld1q_s8(w);
+    for (unsigned v = 0; v < 4; ++v) {
+      const int8x16_t weights = load_weights<Bits>(w, v);
 #pragma GCC unroll 4
-      for (unsigned i = 0; i < Rows; ++i) Dot::add<Quad>(sums[i][v], weights, codes[i]);
+      for (unsigned i = 0; i < Rows; ++i) Dot::template add<Quad>(sums[i][v], weights, codes[i]);
     }
+    w += quad_bytes(Bits);
   }
 };
 

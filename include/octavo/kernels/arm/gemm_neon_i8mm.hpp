@@ -18,15 +18,18 @@
 
 #include "../gemm.hpp"
 #include "finish_neon.hpp"
+#include "load_weights_neon.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-template <>
-struct Gemm<Isa::neon_i8mm> {
-  static constexpr std::string_view kPlainName = "gemm_u8s8_neon_i8mm";
-  static constexpr std::string_view kSegmentsName = "implicit_gemm_u8s8_neon_i8mm";
+template <WeightBits Bits>
+struct Gemm<Isa::neon_i8mm, Bits> {
+  static constexpr bool kNibbles = Bits == WeightBits::four;
+  static constexpr std::string_view kPlainName = kNibbles ? "gemm_u8s4_neon_i8mm" : "gemm_u8s8_neon_i8mm";
+  static constexpr std::string_view kSegmentsName =
+      kNibbles ? "implicit_gemm_u8s4_neon_i8mm" : "implicit_gemm_u8s8_neon_i8mm";
 
   static void run(const GemmCall& call) {
     // Rows whose inputs stay in L1 while all channels pass over them.
@@ -43,6 +46,8 @@ struct Gemm<Isa::neon_i8mm> {
   }
 
  private:
+  static constexpr std::int64_t kQuad = quad_bytes(Bits);
+
   // Accumulators of two rows and two channels: [r0 c0, r0 c1, r1 c0, r1 c1]. A second row that is not there reads the
   // first one again.
   template <unsigned Pairs>
@@ -56,21 +61,21 @@ struct Gemm<Isa::neon_i8mm> {
     }
     const std::int64_t stride = call.row_stride;
     const std::int64_t second = rows > 1 ? stride : 0;
-    const std::int8_t* w = call.weights + c * call.segments * call.quads * 4;
+    const std::int8_t* w = call.weights + c * call.segments * call.quads * (kQuad / kLanes);
     const std::int64_t segments = call.segments;  // locals: what multiply() says of memory would have them read again
     const std::int64_t quads = call.quads;
     for (std::int64_t s = 0; s < segments; ++s) {
       const std::uint8_t* a = call.segment[s] + r * stride;
       std::int64_t q = 0;
-      for (; q + 2 <= quads; q += 2, a += 8, w += 128) {
+      for (; q + 2 <= quads; q += 2, a += 8, w += 2 * kQuad) {
         uint8x16_t codes[Pairs];
 #pragma GCC unroll 3
         for (unsigned i = 0; i < Pairs; ++i)
           codes[i] = vcombine_u8(vld1_u8(a + 2 * i * stride), vld1_u8(a + 2 * i * stride + second));
 #pragma GCC unroll 4
         for (unsigned v = 0; v < 4; ++v) {
-          const int32x4_t near = vreinterpretq_s32_s8(vld1q_s8(w + 16 * v));
-          const int32x4_t far = vreinterpretq_s32_s8(vld1q_s8(w + 64 + 16 * v));
+          const int32x4_t near = vreinterpretq_s32_s8(load_weights<Bits>(w, v));
+          const int32x4_t far = vreinterpretq_s32_s8(load_weights<Bits>(w + kQuad, v));
           multiply(acc, v, codes, near, far);
         }
       }
@@ -81,8 +86,8 @@ struct Gemm<Isa::neon_i8mm> {
           codes[i] = vcombine_u8(four(a + 2 * i * stride), four(a + 2 * i * stride + second));
 #pragma GCC unroll 4
         for (unsigned v = 0; v < 4; ++v)
-          multiply(acc, v, codes, vreinterpretq_s32_s8(vld1q_s8(w + 16 * v)), vdupq_n_s32(0));
-        w += 64;
+          multiply(acc, v, codes, vreinterpretq_s32_s8(load_weights<Bits>(w, v)), vdupq_n_s32(0));
+        w += kQuad;
       }
     }
     const std::int64_t size = call.sink.kind == Sink::Kind::real ? sizeof(float) : 1;

@@ -1,7 +1,8 @@
 // octavo/kernels/x86/gemm_avx2.hpp: the matrix product on 256-bit registers: AVX2 (VPMADDWD, exact) and AVX-VNNI.
 //
 // A tile of Rows x 16 accumulators. Per four depths: 2 loads of weights, Rows broadcasts; AVX-VNNI: 2 * Rows VPDPBUSD;
-// AVX2: 6 + 2 * Rows instructions to widen, 4 * Rows VPMADDWD and as many additions.
+// AVX2: 6 + 2 * Rows instructions to widen, 4 * Rows VPMADDWD and as many additions. Weights of 4 bits: one load; 5
+// instructions unpack them (AVX-VNNI), or 7 widen them at once.
 #ifndef OCTAVO_KERNELS_X86_GEMM_AVX2_HPP_
 #define OCTAVO_KERNELS_X86_GEMM_AVX2_HPP_
 
@@ -21,11 +22,11 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-template <class Dot>
+template <class Dot, WeightBits Bits = WeightBits::eight>
 struct GemmYmm {
   static void run(const GemmCall& call) {
     const std::int64_t depth = call.segments * call.quads * 4;
-    if (depth > kWidened) return Gemm<Isa::scalar>::run(call);
+    if (depth > kWidened) return Gemm<Isa::scalar, Bits>::run(call);
     // Rows whose inputs, widened, stay in L1 while all channels pass over them.
     const std::int64_t block =
         std::clamp<std::int64_t>(8192 / depth / 12 * 12, std::min<std::int64_t>(4, kWidened / depth), 240);
@@ -86,13 +87,28 @@ struct GemmYmm {
     }
   };
 
+  // Weights of the first, and of the last, eight channels of a quad.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static typename Dot::Weights first_half(const std::int8_t* quad) {
+    if constexpr (Bits == WeightBits::four)
+      return Dot::low_nibbles(load_ymm(quad));
+    else
+      return Dot::weights(load_ymm(quad));
+  }
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static typename Dot::Weights last_half(const std::int8_t* quad) {
+    if constexpr (Bits == WeightBits::four)
+      return Dot::high_nibbles(load_ymm(quad));
+    else
+      return Dot::weights(load_ymm(quad + 32));
+  }
+
   // Channels [c, c + 16) of rows [first, first + rows), at least Rows of them, in tiles of Rows x 16; the last one may
   // overlap the one before. One text on purpose: see gemm_avx512vnni.hpp.
   template <unsigned Rows, bool Fast>
   OCTAVO_TARGET_AVX2 __attribute__((noinline)) static void panel(const GemmCall& call, const Inputs& inputs,
                                                                  std::int64_t first, std::int64_t rows,
                                                                  std::int64_t c) {
-    const std::int64_t bytes = call.segments * call.quads * 64, quads = call.quads, out_stride = call.out_stride;
+    const std::int64_t bytes = call.segments * call.quads * quad_bytes(Bits), quads = call.quads;
+    const std::int64_t out_stride = call.out_stride;
     const std::int64_t stride = inputs.stride, count = std::min(kLanes, call.channel_end - c);
     const std::int8_t* const weights = call.weights + c / kLanes * bytes;
     const std::int32_t* const starts = call.start + c;
@@ -109,7 +125,7 @@ struct GemmYmm {
       const std::uint8_t* const* segment = segments;
       const std::uint8_t* a = Dot::kWidens ? inputs.even + r * stride : *segment + (first + r) * stride;
       std::int64_t left = quads;
-      for (const std::int8_t* const w_end = w + bytes; w != w_end; w += 64, a += 4) {
+      for (const std::int8_t* const w_end = w + bytes; w != w_end; w += quad_bytes(Bits), a += 4) {
         if constexpr (!Dot::kWidens) {
           if (left == 0) {
             a = *++segment + (first + r) * stride;
@@ -117,8 +133,8 @@ struct GemmYmm {
           }
           --left;
         }
-        const typename Dot::Weights weight0 = Dot::weights(load_ymm(w));
-        const typename Dot::Weights weight1 = Dot::weights(load_ymm(w + 32));
+        const typename Dot::Weights weight0 = first_half(w);
+        const typename Dot::Weights weight1 = last_half(w);
 #pragma GCC unroll 6
         for (unsigned i = 0; i < Rows; ++i) {
           const typename Dot::Codes codes = Dot::broadcast(a + i * stride, inputs.odd - inputs.even);
@@ -159,16 +175,19 @@ struct GemmYmm {
   }
 };
 
-template <>
-struct Gemm<Isa::avx2> : GemmYmm<DotMadd> {
-  static constexpr std::string_view kPlainName = "gemm_u8s8_avx2";
-  static constexpr std::string_view kSegmentsName = "implicit_gemm_u8s8_avx2";
+template <WeightBits Bits>
+struct Gemm<Isa::avx2, Bits> : GemmYmm<DotMadd, Bits> {
+  static constexpr bool kNibbles = Bits == WeightBits::four;
+  static constexpr std::string_view kPlainName = kNibbles ? "gemm_u8s4_avx2" : "gemm_u8s8_avx2";
+  static constexpr std::string_view kSegmentsName = kNibbles ? "implicit_gemm_u8s4_avx2" : "implicit_gemm_u8s8_avx2";
 };
 
-template <>
-struct Gemm<Isa::avxvnni> : GemmYmm<DotAvxVnni> {
-  static constexpr std::string_view kPlainName = "gemm_u8s8_avxvnni";
-  static constexpr std::string_view kSegmentsName = "implicit_gemm_u8s8_avxvnni";
+template <WeightBits Bits>
+struct Gemm<Isa::avxvnni, Bits> : GemmYmm<DotAvxVnni, Bits> {
+  static constexpr bool kNibbles = Bits == WeightBits::four;
+  static constexpr std::string_view kPlainName = kNibbles ? "gemm_u8s4_avxvnni" : "gemm_u8s8_avxvnni";
+  static constexpr std::string_view kSegmentsName =
+      kNibbles ? "implicit_gemm_u8s4_avxvnni" : "implicit_gemm_u8s8_avxvnni";
 };
 
 }  // namespace detail

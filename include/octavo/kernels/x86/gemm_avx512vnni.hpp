@@ -6,6 +6,8 @@
 // + 2 for the clamp + 1 permute + 1 store. Tiles: 4x64, 7x48, 14x32, 14x16 (at most 28 accumulators of 32 registers).
 // With 16 to 32 inputs the output stage takes as long as a short tile's loop, and is too long to run beside the next
 // one: there the weights stay in registers and two or four rows make a tile: 2x48, 4x16, 2x32.
+// Weights of 4 bits: load_quad() unpacks them, with three instructions that tiles of 7 and 14 rows hide; rows too few
+// for a tile have a kernel of their own, gemm_rows4_avx512vnni.hpp.
 #ifndef OCTAVO_KERNELS_X86_GEMM_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_GEMM_AVX512VNNI_HPP_
 
@@ -20,6 +22,8 @@
 
 #include "../gemm.hpp"
 #include "finish_avx512vnni.hpp"
+#include "gemm_rows4_avx512vnni.hpp"
+#include "load_quad_avx512.hpp"
 
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
@@ -72,14 +76,17 @@ struct FastCodesAvx512 {
   }
 };
 
-template <>
-struct Gemm<Isa::avx512vnni> {
-  static constexpr std::string_view kPlainName = "gemm_u8s8_avx512vnni";
-  static constexpr std::string_view kSegmentsName = "implicit_gemm_u8s8_avx512vnni";
+template <WeightBits Bits>
+struct Gemm<Isa::avx512vnni, Bits> {
+  static constexpr bool kNibbles = Bits == WeightBits::four;
+  static constexpr std::string_view kPlainName = kNibbles ? "gemm_u8s4_avx512vnni" : "gemm_u8s8_avx512vnni";
+  static constexpr std::string_view kSegmentsName =
+      kNibbles ? "implicit_gemm_u8s4_avx512vnni" : "implicit_gemm_u8s8_avx512vnni";
 
   static void run(const GemmCall& call) {
     // Rows whose inputs stay in L1 while all channels pass over them.
     const std::int64_t depth = call.segments * call.quads * 4;
+    if (kNibbles && depth > GemmRows4Avx512::kMaxDepth) return Gemm<Isa::scalar, Bits>::run(call);
     const std::int64_t block = std::clamp<std::int64_t>(16384 / depth / 28 * 28, 28, 448);
     for (std::int64_t r = 0; r < call.rows; r += block) {
       // The last block takes what would be a short rest.
@@ -91,6 +98,8 @@ struct Gemm<Isa::avx512vnni> {
   }
 
  private:
+  static constexpr std::int64_t kQuad = quad_bytes(Bits);
+
   static void run_block(const GemmCall& call, std::int64_t r, std::int64_t rows) {
     const bool sevens = rows % 7 == 0 && rows % 4 != 0 && rows < 112;  // tiles of 4 rows would serve some rows twice
     for (std::int64_t c = call.channel_begin; c < call.channel_end;) {
@@ -106,6 +115,10 @@ struct Gemm<Isa::avx512vnni> {
         c += panel<14, 1, true>(call, r, rows, c);
       } else if (vectors == 2) {
         c += panel<14, 2, false>(call, r, rows, c);
+      } else if (kNibbles && rows >= 14 && vectors == 4 && !sevens) {  // rows share what unpacking costs
+        c += panel<14, 2, false>(call, r, rows, c);
+      } else if (kNibbles && rows >= 7) {
+        c += panel<7, 3, false>(call, r, rows, c);
       } else if ((vectors % 4 == 0 && (!sevens || vectors % 3 != 0)) || (vectors > 5 && vectors % 3 != 0)) {
         c += panel<4, 4, false>(call, r, rows, c);
       } else {
@@ -142,7 +155,7 @@ struct Gemm<Isa::avx512vnni> {
     constexpr bool together = Rows * Vectors == 4;
     constexpr __mmask64 mask = (__mmask64{1} << (16 * Vectors)) - 1;  // of a row stored alone
     const std::int64_t stride = call.row_stride, out_stride = call.out_stride;
-    const std::int8_t* const weights = call.weights + c / 16 * call.segments * call.quads * 64;
+    const std::int8_t* const weights = call.weights + c / 16 * call.segments * call.quads * kQuad;
     const std::int32_t* const starts = call.start + c;
     const float* const scale = call.sink.scale + c;
     const std::uint8_t* const first = call.segment[0];
@@ -157,16 +170,16 @@ struct Gemm<Isa::avx512vnni> {
 #pragma GCC unroll 4
       for (unsigned v = 0; v < Vectors; ++v) {
         if constexpr (From == Source::matrix) {
-          weight[k][v] = _mm512_loadu_si512(weights + (v * Quads + k) * 64);
+          weight[k][v] = load_quad<Bits>(weights + (v * Quads + k) * kQuad);
         } else {
-          const std::int8_t* const packed = weights + v * 9 * 64;  // 3 segments of 3 quads, the last with one weight
+          const std::int8_t* const packed = weights + v * 9 * kQuad;  // 3 segments of 3 quads, the last with one weight
           if (k < 6) {
-            weight[k][v] = _mm512_loadu_si512(packed + (k / 2 * 3 + k % 2) * 64);
+            weight[k][v] = load_quad<Bits>(packed + (k / 2 * 3 + k % 2) * kQuad);
           } else {
             weight[k][v] = _mm512_or_si512(
-                _mm512_or_si512(_mm512_loadu_si512(packed + 2 * 64),
-                                _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 5 * 64), 8)),
-                _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 8 * 64), 16));
+                _mm512_or_si512(load_quad<Bits>(packed + 2 * kQuad),
+                                _mm512_maskz_slli_epi32(kAll16, load_quad<Bits>(packed + 5 * kQuad), 8)),
+                _mm512_maskz_slli_epi32(kAll16, load_quad<Bits>(packed + 8 * kQuad), 16));
           }
         }
         __asm__("" : "+v"(weight[k][v]));  // in a register, not read from memory again
@@ -218,10 +231,13 @@ struct Gemm<Isa::avx512vnni> {
   template <unsigned Rows, unsigned Vectors, bool Half>
   static std::int64_t panel(const GemmCall& call, std::int64_t r, std::int64_t rows, std::int64_t c) {
     const bool fast = call.sink.kind == Sink::Kind::fast_codes;
-    if (rows < static_cast<std::int64_t>(Rows))
-      fast ? panel_rows<1, Vectors, Half, true>(call, r, r + rows, c)
-           : panel_rows<1, Vectors, Half, false>(call, r, r + rows, c);
-    else
+    if (rows < static_cast<std::int64_t>(Rows)) {
+      if constexpr (kNibbles)
+        GemmRows4Avx512::run<Vectors + (Half ? 1 : 0)>(call, r, r + rows, c);
+      else
+        fast ? panel_rows<1, Vectors, Half, true>(call, r, r + rows, c)
+             : panel_rows<1, Vectors, Half, false>(call, r, r + rows, c);
+    } else
       fast ? panel_rows<Rows, Vectors, Half, true>(call, r, r + rows, c)
            : panel_rows<Rows, Vectors, Half, false>(call, r, r + rows, c);
     return 16 * Vectors + (Half ? 8 : 0);
@@ -237,7 +253,7 @@ struct Gemm<Isa::avx512vnni> {
                                                                             std::int64_t end, std::int64_t c) {
     constexpr unsigned used = Vectors + (Half ? 1 : 0);  // with Half, the last vector has 8 channels in its low half
     const std::int64_t count = std::min<std::int64_t>(16 * Vectors + (Half ? 8 : 0), call.channel_end - c);
-    const std::int64_t bytes = call.segments * call.quads * 64;
+    const std::int64_t bytes = call.segments * call.quads * kQuad;
     const std::int64_t quads = call.quads, stride = call.row_stride, out_stride = call.out_stride;
     const std::int8_t* const weights = call.weights + c / 16 * bytes;
     const std::int32_t* const starts = call.start + c;
@@ -259,7 +275,7 @@ struct Gemm<Isa::avx512vnni> {
       const std::uint8_t* const* segment = segments;
       const std::uint8_t* a = *segment + r * stride;
       std::int64_t left = quads;
-      for (const std::int8_t* const w_end = w + bytes; w != w_end; w += 64, a += 4) {
+      for (const std::int8_t* const w_end = w + bytes; w != w_end; w += kQuad, a += 4) {
         if (left == 0) {
           a = *++segment + r * stride;
           left = quads;
@@ -267,7 +283,7 @@ struct Gemm<Isa::avx512vnni> {
         --left;
         __m512i weight[used];
 #pragma GCC unroll 4
-        for (unsigned v = 0; v < used; ++v) weight[v] = _mm512_loadu_si512(w + v * bytes);
+        for (unsigned v = 0; v < used; ++v) weight[v] = load_quad<Bits>(w + v * bytes);
 #pragma GCC unroll 16
         for (unsigned i = 0; i < Rows; ++i) {
           std::int32_t four;

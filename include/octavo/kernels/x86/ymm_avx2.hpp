@@ -27,6 +27,11 @@ OCTAVO_TARGET_AVX2 OCTAVO_INLINE __m256i broadcast_four(const std::uint8_t* p) {
   return _mm256_set1_epi32(four);
 }
 
+// Byte i is what the four bits i are in two's complement: a table for VPSHUFB.
+[[nodiscard]] OCTAVO_TARGET_AVX2 OCTAVO_INLINE __m128i nibble_values() {
+  return _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
+}
+
 // acc += four u8 * s8 products in each 32-bit lane, without VNNI. VPMADDUBSW would saturate; here codes and weights are
 // widened to 16 bits, even and odd bytes apart, and VPMADDWD adds pairs exactly. Widening costs two or three
 // instructions an operand and is shared by a row or a column of a tile.
@@ -49,6 +54,13 @@ struct DotMadd {
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Weights weights(__m256i bytes) {
     return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
   }
+  // Of the signed low halves of bytes, and of the high ones.
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Weights low_nibbles(__m256i bytes) {
+    return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 12), 12), _mm256_srai_epi16(_mm256_slli_epi16(bytes, 4), 12)};
+  }
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Weights high_nibbles(__m256i bytes) {
+    return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 12), _mm256_srai_epi16(bytes, 12)};
+  }
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static void add(__m256i& acc, const Codes& codes, const Weights& weights) {
     acc = _mm256_add_epi32(acc, _mm256_madd_epi16(codes.even, weights.even));
     acc = _mm256_add_epi32(acc, _mm256_madd_epi16(codes.odd, weights.odd));
@@ -68,6 +80,13 @@ struct DotAvxVnni {
 
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Codes codes(__m256i bytes) { return bytes; }
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Weights weights(__m256i bytes) { return bytes; }
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Weights low_nibbles(__m256i bytes) {
+    const __m256i values = _mm256_broadcastsi128_si256(nibble_values());
+    return _mm256_shuffle_epi8(values, _mm256_and_si256(bytes, _mm256_set1_epi8(15)));
+  }
+  OCTAVO_TARGET_AVX2 OCTAVO_INLINE static Weights high_nibbles(__m256i bytes) {
+    return low_nibbles(_mm256_srli_epi16(bytes, 4));
+  }
   OCTAVO_TARGET_AVX2 OCTAVO_INLINE static void add(__m256i& acc, Codes codes, Weights weights) {
     __asm__("%{vex%} vpdpbusd %2,%1,%0" : "+x"(acc) : "x"(codes), "x"(weights));
   }

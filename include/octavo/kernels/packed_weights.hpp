@@ -1,0 +1,91 @@
+// octavo/kernels/packed_weights.hpp: weights of a matrix product as the kernels read them: 16 channels side by side, a
+// byte or half a byte each. All levels read these two layouts.
+//
+//   eight: [channels / 16][segments][length / 4][16][4], a byte a weight: the 64 bytes of a quad of depths are one
+//          512-bit operand of VPDPBUSD, four products for each of 16 channels.
+//   four:  [channels / 16][segments][length / 4][8][4], two weights of [-8, 7] a byte, in two's complement: byte [j][k]
+//          of a quad's 32 has depth k of channel j in its low half, of channel j + 8 in its high half. Masks and shifts
+//          give the two 256-bit halves of the same operand; nothing crosses a quad.
+// Channels are padded to 16, depths to 4, with zeros.
+#ifndef OCTAVO_KERNELS_PACKED_WEIGHTS_HPP_
+#define OCTAVO_KERNELS_PACKED_WEIGHTS_HPP_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "../core/aligned.hpp"
+#include "sink.hpp"
+
+namespace octavo {
+inline namespace OCTAVO_ABI_TAG {
+
+// Bits that a weight takes in memory. With four, codes are in [-8, 7].
+enum class WeightBits : std::uint8_t { eight, four };
+
+namespace detail {
+
+// Of four depths of 16 channels.
+constexpr std::int64_t quad_bytes(WeightBits bits) noexcept { return bits == WeightBits::four ? 32 : 64; }
+
+// The low halves of eight bytes.
+inline constexpr std::uint64_t kLowNibbles = 0x0F0F0F0F0F0F0F0F;
+
+// Eight codes of [-8, 7], in two's complement, as a byte each: code i stands in the bits from 4 * i on.
+[[nodiscard]] constexpr std::uint64_t widened_nibbles(std::uint32_t eight) noexcept {
+  std::uint64_t bytes = eight;
+  bytes = (bytes | bytes << 16) & 0x0000FFFF0000FFFF;
+  bytes = (bytes | bytes << 8) & 0x00FF00FF00FF00FF;
+  bytes = (bytes | bytes << 4) & kLowNibbles;
+  return bytes | (bytes & 0x0808080808080808) * 30;  // 8 * 30 = 0xF0: the sign
+}
+
+class PackedWeights {
+ public:
+  PackedWeights() = default;
+  // `weights`: [channels][segments][length], dense, a byte each.
+  PackedWeights(const std::int8_t* weights, std::int64_t channels, std::int64_t segments, std::int64_t length,
+                WeightBits bits = WeightBits::eight)
+      : segments_(segments), quads_(round_up(length, 4) / 4) {
+    data_.resize(static_cast<std::size_t>(round_up(channels, kLanes) / kLanes * segments * quads_ * quad_bytes(bits)));
+    std::int8_t* to = data_.data();  // filled in its order, a line after the other
+    std::int8_t wide[4 * kLanes];
+    for (std::int64_t block = 0; block < channels; block += kLanes)
+      for (std::int64_t s = 0; s < segments; ++s)
+        for (std::int64_t k = 0; k < length; k += 4, to += quad_bytes(bits)) {
+          std::int8_t* const line = bits == WeightBits::four ? wide : to;
+          const std::int64_t lanes = std::min(kLanes, channels - block);
+          const std::int8_t* from = weights + (block * segments + s) * length + k;
+          if (lanes < kLanes || k + 4 > length) std::memset(line, 0, 4 * kLanes);
+          if (k + 4 <= length)
+            for (std::int64_t lane = 0; lane < lanes; ++lane)
+              std::memcpy(line + 4 * lane, from + lane * segments * length, 4);
+          else
+            for (std::int64_t lane = 0; lane < lanes; ++lane)
+              std::copy_n(from + lane * segments * length, length - k, line + 4 * lane);
+          if (bits == WeightBits::four)
+            for (std::int64_t i = 0; i < 2 * kLanes; i += 8) {
+              std::uint64_t low, high;
+              std::memcpy(&low, wide + i, 8);
+              std::memcpy(&high, wide + 2 * kLanes + i, 8);
+              low = (low & kLowNibbles) | (high & kLowNibbles) << 4;
+              std::memcpy(to + i, &low, 8);
+            }
+        }
+  }
+  [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
+  [[nodiscard]] std::int64_t quads() const noexcept { return quads_; }
+  [[nodiscard]] std::int64_t segments() const noexcept { return segments_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
+
+ private:
+  std::int64_t segments_ = 0, quads_ = 0;
+  AlignedVector<std::int8_t> data_;
+};
+
+}  // namespace detail
+}  // namespace OCTAVO_ABI_TAG
+}  // namespace octavo
+
+#endif  // OCTAVO_KERNELS_PACKED_WEIGHTS_HPP_
