@@ -35,7 +35,7 @@ class DepthwisePlan {
   [[nodiscard]] const ConvGeometry& geometry() const noexcept { return g_; }
   [[nodiscard]] std::int64_t zero_row_size() const noexcept { return g_.in_w * g_.in_c; }
   [[nodiscard]] std::size_t packed_bytes() const noexcept {  // memory of the weights
-    return weights_.plain.size() + weights_.taps.size() + weights_.columns.size();
+    return weights_.plain.size() + weights_.taps.size() + weights_.columns.size() + 4 * weights_.sums.size();
   }
   [[nodiscard]] std::string_view kernel_name() const { return dispatch<DepthwiseName>(g_); }
   [[nodiscard]] std::int64_t macs() const noexcept { return g_.out_size() * g_.window.kernel_h * g_.window.kernel_w; }
@@ -61,7 +61,6 @@ class DepthwisePlan {
       }
       call.geometry = &g_;
       call.weights = &weights_;
-      call.ring_rows = g_.in_h;
       call.zero_row = zero_row;
       call.start = start;
       call.sink = sink;
