@@ -45,15 +45,35 @@ class PackedWeights {
             for (std::int64_t lane = 0; lane < lanes; ++lane)
               std::copy_n(from + lane * segments * length, length - k, to + 4 * lane);
         }
+    if constexpr (OCTAVO_ARM) add_up();
   }
   [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
   [[nodiscard]] std::int64_t quads() const noexcept { return quads_; }
   [[nodiscard]] std::int64_t segments() const noexcept { return segments_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
+  // Of each channel, padded to 16; only on ARM, where kernels multiply with codes minus 128.
+  [[nodiscard]] const std::int32_t* sums() const noexcept { return sums_.data(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size() + 4 * sums_.size(); }
 
  private:
+  void add_up() {
+    const std::size_t block_bytes = static_cast<std::size_t>(segments_ * quads_ * 4 * kLanes);
+    for (std::size_t block = 0; block < data_.size(); block += block_bytes) {
+      Lanes sum[4] = {};
+      for (std::size_t at = block; at < block + block_bytes; at += 64)
+#pragma GCC unroll 4
+        for (unsigned v = 0; v < 4; ++v) {
+          const SplitBytes weights = split_weights(&data_[at + 16 * v]);
+          const Words pairs = weights.even + weights.odd;
+          sum[v] += even_words(pairs) + odd_words(pairs);
+        }
+      for (const Lanes& four : sum)
+        for (unsigned k = 0; k < 4; ++k) sums_.push_back(four[k]);
+    }
+  }
+
   std::int64_t segments_ = 0, quads_ = 0;
   AlignedVector<std::int8_t> data_;
+  AlignedVector<std::int32_t> sums_;
 };
 
 // Reads 4 * quads bytes from each row of each segment; writes rows x (channel_end - channel_begin) outputs.
@@ -64,8 +84,9 @@ struct GemmCall {
   std::int64_t length = 0;      // of a segment, without the padding: at most 4 * quads
   std::int64_t row_stride = 0;  // bytes
   std::int64_t rows = 0;
-  const std::int8_t* weights = nullptr;  // of channel 0
-  std::int64_t channel_begin = 0;        // multiple of 16
+  const std::int8_t* weights = nullptr;       // of channel 0
+  const std::int32_t* weight_sums = nullptr;  // PackedWeights::sums()
+  std::int64_t channel_begin = 0;             // multiple of 16
   std::int64_t channel_end = 0;
   const std::int32_t* start = nullptr;  // per channel, padded to 16
   Sink sink;
