@@ -48,6 +48,7 @@ static void name_of(char name[16], const struct qemu_plugin_insn* instruction) {
     const uint32_t word = byte[0] | byte[1] << 8 | byte[2] << 16 | byte[3] << 24;
     if ((word & 0xFFE0FC00U) == 0x4E809400U || (word & 0xFFC0F400U) == 0x4F80E000U) strcpy(name, "sdot");
     if ((word & 0xFFE0FC00U) == 0x4E80AC00U) strcpy(name, "usmmla");
+    if ((word & 0xFFE0FC00U) == 0x4E809C00U) strcpy(name, "usdot");
   } else if (text != NULL) {
     sscanf(text, "%15s", name);
   }
@@ -84,7 +85,7 @@ static void on_translation(uint64_t id, struct qemu_plugin_tb* tb) {
 static int starts_with(const char* text, const char* start) { return strncmp(text, start, strlen(start)) == 0; }
 
 static int multiplies(const char* name) {
-  static const char* const kinds[] = {"sdot", "usmmla", "smull", "umull", "smlal", "umlal"};
+  static const char* const kinds[] = {"sdot", "usdot", "usmmla", "smull", "umull", "smlal", "umlal"};
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; ++i)
     if (starts_with(name, kinds[i])) return 1;
   return 0;

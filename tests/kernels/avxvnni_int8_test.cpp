@@ -112,7 +112,6 @@ TEST_CASE("depthwise") {
     call.geometry = &g;
     call.weights = &packed;
     call.in = in.data();
-    call.ring_rows = g.in_h;
     call.zero_row = zero_row.data();
     call.start = start.data();
     call.sink = stage.sink();

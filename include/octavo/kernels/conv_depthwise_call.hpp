@@ -86,22 +86,22 @@ struct PairRing {
   return ring;
 }
 
-// A ring of plain rows, for levels that run two kernels in turn: output rows in a band, and the rows that it reads, at
-// most 128 KiB where two output rows allow it. Row r stands at r % rows.
-struct RowRing {
-  std::int64_t band = 0, rows = 0, row_bytes = 0;
+// For levels that run two kernels in turn: output rows in a band, and the rows that it reads, at most 128 KiB where two
+// output rows allow it.
+struct RowBand {
+  std::int64_t outputs = 0, rows = 0, row_bytes = 0;
   [[nodiscard]] std::size_t bytes() const noexcept {
     return static_cast<std::size_t>(round_up(rows * row_bytes, static_cast<std::int64_t>(kAlignment)));
   }
 };
 
-[[nodiscard]] inline RowRing plan_rows(const ConvGeometry& depthwise) noexcept {
-  RowRing ring;
-  ring.row_bytes = depthwise.in_w * depthwise.in_c;
+[[nodiscard]] inline RowBand plan_rows(const ConvGeometry& depthwise) noexcept {
+  RowBand band;
+  band.row_bytes = depthwise.in_w * depthwise.in_c;
   const std::int64_t stride = depthwise.window.stride_h;
-  ring.band = std::min(depthwise.out_h, std::max<std::int64_t>(2, (131072 / ring.row_bytes - 3) / stride + 1));
-  ring.rows = (ring.band - 1) * stride + 3;
-  return ring;
+  band.outputs = std::min(depthwise.out_h, std::max<std::int64_t>(2, (131072 / band.row_bytes - 3) / stride + 1));
+  band.rows = (band.outputs - 1) * stride + 3;
+  return band;
 }
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "../core/cpu.hpp"
@@ -22,30 +23,36 @@ template <Isa Level>
 struct ConvDepthwise {
   static void run(const ConvDepthwiseCall& call) {
     const ConvGeometry& g = *call.depthwise;
-    const RowRing ring = plan_rows(g);
+    const RowBand band = plan_rows(g);
     auto* const rows = reinterpret_cast<std::uint8_t*>(call.scratch);
+    ConvGeometry part = g;  // the rows of a band as an image of their own
     DepthwiseCall depthwise;
-    depthwise.geometry = &g;
+    depthwise.geometry = &part;
     depthwise.weights = call.depthwise_weights;
     depthwise.in = rows;
-    depthwise.ring_rows = ring.rows;
     depthwise.zero_row = call.zero_row;
     depthwise.start = call.depthwise_start;
     depthwise.sink = call.depthwise_sink;
     depthwise.start_quads = call.start_quads;
     depthwise.scale_quads = call.scale_quads;
     depthwise.channel_end = g.out_c;
-    const std::int64_t rows_a_unit = g.window.stride_h == 1 ? 2 : 1;
+    const std::int64_t stride = g.window.stride_h, rows_a_unit = stride == 1 ? 2 : 1;
     const std::int64_t y_end = std::min(g.out_h, call.unit_end * rows_a_unit);
-    std::int64_t ready = 0;
-    for (std::int64_t y = call.unit_begin * rows_a_unit; y < y_end; y += ring.band) {
-      depthwise.y_begin = y;
-      depthwise.y_end = std::min(y_end, y + ring.band);
-      ready = std::max(ready, y * g.window.stride_h - g.window.pad_top);
-      const std::int64_t bottom = (depthwise.y_end - 1) * g.window.stride_h - g.window.pad_top + 3;
-      for (; ready < std::min(bottom, g.in_h); ++ready)
+    std::int64_t first = 0, ready = 0;  // rows [first, ready) of the tensor between are there
+    for (std::int64_t y = call.unit_begin * rows_a_unit; y < y_end; y += part.out_h) {
+      part.out_h = std::min(band.outputs, y_end - y);
+      const std::int64_t top = y * stride - g.window.pad_top, bottom = top + (part.out_h - 1) * stride + 3;
+      const std::int64_t begin = std::max<std::int64_t>(top, 0), end = std::max(begin, std::min(bottom, g.in_h));
+      if (ready > begin)
+        std::memmove(rows, rows + (begin - first) * band.row_bytes,
+                     static_cast<std::size_t>((ready - begin) * band.row_bytes));
+      first = begin;
+      for (ready = std::max(ready, begin); ready < end; ++ready)
         call.front->run_row(&Gemm<Level>::run, call.in, call.front_zero_row, call.front_start, call.front_sink,
-                            rows + ready % ring.rows * ring.row_bytes, ready, call.scratch + ring.bytes());
+                            rows + (ready - first) * band.row_bytes, ready, call.scratch + band.bytes());
+      part.in_h = end - begin;
+      part.window.pad_top = begin - top;
+      depthwise.y_end = part.out_h;
       depthwise.out = call.out + y * g.out_w * g.out_c;
       Depthwise<Level>::run(depthwise);
     }

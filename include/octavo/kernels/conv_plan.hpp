@@ -208,6 +208,7 @@ class ConvPlan {
     call.quads = quads_;
     call.length = length_;
     call.weights = packed_[static_cast<std::size_t>(group)].data();
+    call.weight_sums = packed_[static_cast<std::size_t>(group)].sums();
     call.channel_end = per_group_;
     const std::int64_t lane = group * lanes_per_group();
     call.start = start + lane;

@@ -27,10 +27,13 @@ namespace detail {
 // `columns`: 3x3 only: [out_c / 64][3 columns][2 rows][4 quads][16][4]: taps [w0 w1 w2 0] for an output row and
 // [0 w0 w1 w2] for the one below it, from the same interleave of four image rows (stride 1).
 struct DepthwiseWeights {
-  AlignedVector<std::int8_t> plain;    // [kernel_h * kernel_w][out_c]
+  AlignedVector<std::int8_t> plain;    // [kernel_h * kernel_w][out_c], and 15 bytes to read whole vectors
   AlignedVector<std::int8_t> taps;     // out_c == in_c
   AlignedVector<std::int8_t> columns;  // out_c == in_c, 3x3
-  [[nodiscard]] std::size_t bytes() const noexcept { return plain.size() + taps.size() + columns.size(); }
+  AlignedVector<std::int32_t> sums;    // out_c == in_c: per channel, padded to 64; on ARM, for SDOT
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return plain.size() + taps.size() + columns.size() + 4 * sums.size();
+  }
 };
 
 // Where channel c's 32-bit lane stands when the blocks' quads follow one another: 64 * block + 16 * quad + lane.
@@ -51,8 +54,14 @@ struct DepthwiseWeights {
 [[nodiscard]] inline DepthwiseWeights pack_depthwise(const ConvGeometry& g, const std::int8_t* weights) {
   DepthwiseWeights packed;
   const std::int64_t count = g.window.kernel_h * g.window.kernel_w;
-  packed.plain.assign(weights, weights + count * g.out_c);
+  packed.plain.assign(static_cast<std::size_t>(count * g.out_c + 15), 0);
+  std::copy_n(weights, count * g.out_c, packed.plain.data());
   if (g.in_c != g.out_c) return packed;
+  if constexpr (OCTAVO_ARM) {
+    packed.sums.assign(static_cast<std::size_t>(round_up(g.out_c, kChannelBlock)), 0);
+    for (std::int64_t t = 0; t < count; ++t)
+      for (std::int64_t c = 0; c < g.out_c; ++c) packed.sums[static_cast<std::size_t>(c)] += weights[t * g.out_c + c];
+  }
   constexpr std::int64_t block_bytes = 256;  // 64 channels, four taps
   const std::int64_t blocks = round_up(g.out_c, kChannelBlock) / kChannelBlock;
   const std::int64_t groups = (count + 3) / 4;
@@ -76,14 +85,12 @@ struct DepthwiseWeights {
   return packed;
 }
 
-// Output rows [y_begin, y_end) and channels [channel_begin, channel_end) of one image. Input row r stands at in + (r %
-// ring_rows) * in_w * in_c: the whole image, or a ring of its rows. Rows outside the image read zero_row (in_w * in_c
-// zero points).
+// Output rows [y_begin, y_end) and channels [channel_begin, channel_end) of one image. Rows outside the image read
+// zero_row (in_w * in_c zero points).
 struct DepthwiseCall {
   const ConvGeometry* geometry = nullptr;
   const DepthwiseWeights* weights = nullptr;
   const std::uint8_t* in = nullptr;
-  std::int64_t ring_rows = 0;
   const std::uint8_t* zero_row = nullptr;
   const std::int32_t* start = nullptr;  // per channel, padded to 64
   Sink sink;
@@ -96,7 +103,7 @@ struct DepthwiseCall {
 
   [[nodiscard]] const std::uint8_t* row(std::int64_t in_y) const noexcept {
     if (in_y < 0 || in_y >= geometry->in_h) return zero_row;
-    return in + in_y % ring_rows * geometry->in_w * geometry->in_c;
+    return in + in_y * geometry->in_w * geometry->in_c;
   }
   // The input pixel under tap (i, j) of output pixel (y, x); a zero-point pixel outside the image.
   [[nodiscard]] const std::uint8_t* pixel(std::int64_t y, std::int64_t x, std::int64_t i,

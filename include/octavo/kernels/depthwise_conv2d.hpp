@@ -61,7 +61,6 @@ class DepthwisePlan {
       }
       call.geometry = &g_;
       call.weights = &weights_;
-      call.ring_rows = g_.in_h;
       call.zero_row = zero_row;
       call.start = start;
       call.sink = sink;

@@ -30,8 +30,9 @@ struct GemmCall {
   std::int64_t length = 0;      // of a segment, without the padding: at most 4 * quads
   std::int64_t row_stride = 0;  // bytes
   std::int64_t rows = 0;
-  const std::int8_t* weights = nullptr;  // PackedWeights, of channel 0
-  std::int64_t channel_begin = 0;        // multiple of 16
+  const std::int8_t* weights = nullptr;       // PackedWeights, of channel 0
+  const std::int32_t* weight_sums = nullptr;  // PackedWeights::sums()
+  std::int64_t channel_begin = 0;             // multiple of 16
   std::int64_t channel_end = 0;
   const std::int32_t* start = nullptr;  // per channel, padded to 16
   Sink sink;

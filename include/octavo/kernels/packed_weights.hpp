@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "../core/aligned.hpp"
+#include "accumulator.hpp"
 #include "sink.hpp"
 
 namespace octavo {
@@ -51,7 +52,9 @@ class PackedWeights {
     data_.resize(static_cast<std::size_t>(round_up(channels, kLanes) / kLanes * segments * quads_ * quad_bytes(bits)));
     std::int8_t* to = data_.data();  // filled in its order, a line after the other
     std::int8_t wide[4 * kLanes];
-    for (std::int64_t block = 0; block < channels; block += kLanes)
+    for (std::int64_t block = 0; block < channels; block += kLanes) {
+      if constexpr (OCTAVO_ARM)
+        add_up(weights + block * segments * length, std::min(kLanes, channels - block), segments * length);
       for (std::int64_t s = 0; s < segments; ++s)
         for (std::int64_t k = 0; k < length; k += 4, to += quad_bytes(bits)) {
           std::int8_t* const line = bits == WeightBits::four ? wide : to;
@@ -73,15 +76,28 @@ class PackedWeights {
               std::memcpy(to + i, &low, 8);
             }
         }
+    }
   }
   [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
   [[nodiscard]] std::int64_t quads() const noexcept { return quads_; }
   [[nodiscard]] std::int64_t segments() const noexcept { return segments_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
+  // Of each channel, padded to 16; only on ARM, where kernels multiply with codes minus 128.
+  [[nodiscard]] const std::int32_t* sums() const noexcept { return sums_.data(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size() + 4 * sums_.size(); }
 
  private:
+  // Adds up a block of 16 channels of `length` weights each.
+  void add_up(const std::int8_t* weights, std::int64_t lanes, std::int64_t length) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      WeightSums sum;
+      if (lane < lanes) sum.add(weights + lane * length, length);
+      sums_.push_back(static_cast<std::int32_t>(sum.total()));
+    }
+  }
+
   std::int64_t segments_ = 0, quads_ = 0;
   AlignedVector<std::int8_t> data_;
+  AlignedVector<std::int32_t> sums_;
 };
 
 }  // namespace detail

@@ -29,6 +29,7 @@ inline constexpr std::uint8_t kSignFlip = 0x80;
 //
 // SMULL and SDOT multiply signed by signed: kSignFlip turns a code u into u - 128, and 128 times the sum of a channel's
 // weights is added to its start. |product| <= 2^14, so SADALP adds pairs of 16-bit products without loss.
+// from() makes sums of starts, total() one sum a channel.
 template <Isa Level>
 struct DotNeon;
 
@@ -39,7 +40,9 @@ struct DotNeon<Isa::neon> {
   };
   static constexpr unsigned kTileRows = 2;
 
-  static OCTAVO_INLINE Sums zero() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+  static OCTAVO_INLINE Sums from(int32x4_t start) {
+    return {vzip1q_s32(start, vdupq_n_s32(0)), vzip2q_s32(start, vdupq_n_s32(0))};
+  }
   template <int Quad>
   static OCTAVO_INLINE void add(Sums& sums, int8x16_t weights, uint8x16_t codes) {
     const int8x16_t four = vreinterpretq_s8_s32(vdupq_laneq_s32(vreinterpretq_s32_u8(codes), Quad));
@@ -55,7 +58,7 @@ struct DotNeon<Isa::neon_dotprod> {
   using Sums = int32x4_t;
   static constexpr unsigned kTileRows = 4;
 
-  static OCTAVO_INLINE Sums zero() { return vdupq_n_s32(0); }
+  static OCTAVO_INLINE Sums from(int32x4_t start) { return start; }
   template <int Quad>
   OCTAVO_TARGET_NEON_DOTPROD static OCTAVO_INLINE void add(Sums& sums, int8x16_t weights, uint8x16_t codes) {
     __asm__("sdot %0.4s, %1.16b, %2.4b[%c3]" : "+w"(sums) : "w"(weights), "w"(codes), "i"(Quad));
