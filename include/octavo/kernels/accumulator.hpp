@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "../core/error.hpp"
 #include "portable_vector.hpp"
@@ -27,26 +29,85 @@ struct WeightSums {
   std::int64_t positive = 0;  // sum of the positive weights
   std::int64_t negative = 0;  // sum of the negative ones, <= 0
 
-  void add(std::int8_t weight) noexcept { (weight > 0 ? positive : negative) += weight; }
-  // `n` weights in a row, without a branch: the signs of weights cannot be foretold. Words of a vector hold the sums of
-  // pairs, |sum| <= 256, for up to 64 vectors before they are widened.
-  void add(const std::int8_t* weights, std::int64_t n) noexcept {
-    while (n >= 16) {
-      const std::int64_t vectors = std::min<std::int64_t>(n / 16, 64);
-      detail::Words up{}, down{};
-      for (std::int64_t i = 0; i < vectors; ++i, weights += 16) {
-        const detail::SplitBytes pair = detail::split_weights(weights);
-        up += (pair.even & (pair.even > 0)) + (pair.odd & (pair.odd > 0));
-        down += (pair.even & (pair.even < 0)) + (pair.odd & (pair.odd < 0));
-      }
-      for (unsigned k = 0; k < 8; ++k) positive += up[k], negative += down[k];
-      n -= vectors * 16;
-    }
-    for (; n > 0; --n) add(*weights++);
+  // Without a branch: the signs of weights cannot be foretold.
+  void add(std::int8_t weight) noexcept {
+    positive += std::max<std::int64_t>(weight, 0);
+    negative += std::min<std::int64_t>(weight, 0);
   }
   [[nodiscard]] std::int64_t total() const noexcept { return positive + negative; }
   [[nodiscard]] std::int64_t absolute() const noexcept { return positive - negative; }
 };
+
+namespace detail {
+
+// Sums in 16 bits, each over bytes that stand in the same place of up to 256 vectors: of the positive weights, and of
+// all plus 128. In word k, `even` is of byte 2 * k, `odd` of byte 2 * k + 1.
+class WeightWords {
+ public:
+  static constexpr std::int64_t kMost = 256;  // 255 * 256 < 2^16
+
+  OCTAVO_INLINE void add(const std::int8_t* weights) noexcept {
+    const auto bytes = load_vector<Bytes16>(weights);
+    const auto up = UnsignedWords(bytes & (bytes > 0));
+    const auto all = UnsignedWords(bytes ^ -128);
+    up_even_ += up & 0xFF, up_odd_ += up >> 8;
+    all_even_ += all & 0xFF, all_odd_ += all >> 8;
+  }
+  // Adds what `vectors` calls summed: to(i) is the sum of byte i.
+  template <class To>
+  void add_to(std::int64_t vectors, To to) const noexcept {
+    for (unsigned k = 0; k < 8; ++k) {
+      widen(to(2 * k), up_even_[k], all_even_[k], vectors);
+      widen(to(2 * k + 1), up_odd_[k], all_odd_[k], vectors);
+    }
+  }
+
+ private:
+  static void widen(WeightSums& sums, std::int64_t up, std::int64_t all, std::int64_t vectors) noexcept {
+    sums.positive += up;
+    sums.negative += all - 128 * vectors - up;
+  }
+  UnsignedWords up_even_{}, up_odd_{}, all_even_{}, all_odd_{};
+};
+
+// The sums of each channel, where its weights are neighbours: [channels][n].
+[[nodiscard]] inline std::vector<WeightSums> sums_of_rows(std::span<const std::int8_t> weights, std::int64_t channels) {
+  std::vector<WeightSums> sums(static_cast<std::size_t>(channels));
+  const std::int8_t* from = weights.data();
+  for (WeightSums& of_channel : sums) {
+    std::int64_t left = static_cast<std::int64_t>(weights.size()) / channels;
+    while (left >= 16) {
+      const std::int64_t vectors = std::min(left / 16, WeightWords::kMost);
+      WeightWords words;
+      for (std::int64_t i = 0; i < vectors; ++i, from += 16) words.add(from);
+      words.add_to(vectors, [&](unsigned) -> WeightSums& { return of_channel; });
+      left -= vectors * 16;
+    }
+    for (; left > 0; --left) of_channel.add(*from++);
+  }
+  return sums;
+}
+
+// The same where the channel is the last extent: [n][channels].
+[[nodiscard]] inline std::vector<WeightSums> sums_of_columns(std::span<const std::int8_t> weights,
+                                                             std::int64_t channels) {
+  std::vector<WeightSums> sums(static_cast<std::size_t>(channels));
+  const std::int64_t rows = static_cast<std::int64_t>(weights.size()) / channels;
+  std::int64_t c = 0;
+  for (; c + 16 <= channels; c += 16)
+    for (std::int64_t row = 0; row < rows;) {
+      const std::int64_t vectors = std::min(rows - row, WeightWords::kMost);
+      WeightWords words;
+      for (std::int64_t i = 0; i < vectors; ++i, ++row) words.add(weights.data() + row * channels + c);
+      words.add_to(vectors, [&](unsigned i) -> WeightSums& { return sums[static_cast<std::size_t>(c) + i]; });
+    }
+  for (; c < channels; ++c)
+    for (std::int64_t row = 0; row < rows; ++row)
+      sums[static_cast<std::size_t>(c)].add(weights[static_cast<std::size_t>(row * channels + c)]);
+  return sums;
+}
+
+}  // namespace detail
 
 // What the kernel's accumulator starts from, and the largest absolute value that it, or any partial sum, can take.
 struct AccumulatorBound {

@@ -13,8 +13,8 @@
 #include <cstring>
 #include <string_view>
 
-#include "../core/aligned.hpp"
 #include "../core/cpu.hpp"
+#include "../core/pool.hpp"
 #include "portable_vector.hpp"
 #include "sink.hpp"
 
@@ -33,18 +33,9 @@ class PackedWeights {
     data_.resize(static_cast<std::size_t>(round_up(channels, kLanes) * segments * quads_ * 4));
     std::int8_t* to = data_.data();  // filled in its order, a line after the other
     for (std::int64_t block = 0; block < channels; block += kLanes)
-      for (std::int64_t s = 0; s < segments; ++s)
-        for (std::int64_t k = 0; k < length; k += 4, to += 4 * kLanes) {
-          const std::int64_t lanes = std::min(kLanes, channels - block);
-          const std::int8_t* from = weights + (block * segments + s) * length + k;
-          if (lanes < kLanes || k + 4 > length) std::memset(to, 0, 4 * kLanes);
-          if (k + 4 <= length)
-            for (std::int64_t lane = 0; lane < lanes; ++lane)
-              std::memcpy(to + 4 * lane, from + lane * segments * length, 4);
-          else
-            for (std::int64_t lane = 0; lane < lanes; ++lane)
-              std::copy_n(from + lane * segments * length, length - k, to + 4 * lane);
-        }
+      for (std::int64_t s = 0; s < segments; ++s, to += 4 * kLanes * quads_)
+        pack(weights + (block * segments + s) * length, segments * length, std::min(kLanes, channels - block), length,
+             to);
   }
   [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
   [[nodiscard]] std::int64_t quads() const noexcept { return quads_; }
@@ -52,8 +43,28 @@ class PackedWeights {
   [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
 
  private:
+  // `lanes` rows of `length` bytes, `stride` apart, as quads of 16 lanes.
+  static void pack(const std::int8_t* from, std::int64_t stride, std::int64_t lanes, std::int64_t length,
+                   std::int8_t* to) {
+    std::int64_t k = 0;
+    if (lanes == kLanes)
+      for (; k + 16 <= length; k += 16, to += 16 * kLanes)
+        for (std::int64_t lane = 0; lane < kLanes; lane += 4) {
+          const std::int8_t* row = from + lane * stride + k;
+          Lanes quads[4];
+          for (std::int64_t i = 0; i < 4; ++i) quads[i] = load_vector<Lanes>(row + i * stride);
+          transpose_lanes(quads);
+          for (std::int64_t i = 0; i < 4; ++i) store_vector(to + (i * kLanes + lane) * 4, quads[i]);
+        }
+    for (; k < length; k += 4, to += 4 * kLanes) {
+      const std::int64_t taken = std::min<std::int64_t>(4, length - k);
+      if (lanes < kLanes || taken < 4) std::memset(to, 0, 4 * kLanes);
+      for (std::int64_t lane = 0; lane < lanes; ++lane) std::copy_n(from + lane * stride + k, taken, to + 4 * lane);
+    }
+  }
+
   std::int64_t segments_ = 0, quads_ = 0;
-  AlignedVector<std::int8_t> data_;
+  PooledVector<std::int8_t> data_;
 };
 
 // Reads 4 * quads bytes from each row of each segment; writes rows x (channel_end - channel_begin) outputs.

@@ -15,6 +15,7 @@ namespace detail {
 
 static_assert(std::endian::native == std::endian::little, "packed weights and the portable kernels are little-endian");
 
+using Bytes16 = std::int8_t __attribute__((vector_size(16)));
 using Words = std::int16_t __attribute__((vector_size(16)));
 using UnsignedWords = std::uint16_t __attribute__((vector_size(16)));
 using Lanes = std::int32_t __attribute__((vector_size(16)));
@@ -26,6 +27,21 @@ template <class Vector>
   Vector v;
   std::memcpy(&v, p, sizeof v);
   return v;
+}
+
+template <class Vector>
+OCTAVO_INLINE void store_vector(void* p, Vector v) noexcept {
+  std::memcpy(p, &v, sizeof v);
+}
+
+// Four vectors as the rows of a 4x4 matrix become its columns.
+OCTAVO_INLINE void transpose_lanes(Lanes (&v)[4]) noexcept {
+  const Lanes a = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5), b = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+  const Lanes c = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7), d = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+  v[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  v[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+  v[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
 }
 
 // 16 bytes as two vectors of words: bytes 0, 2, 4, ... and 1, 3, 5, ...

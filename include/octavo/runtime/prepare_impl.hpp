@@ -6,11 +6,13 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "../core/parallel.hpp"
+#include "../core/pool.hpp"
 #include "fuse.hpp"
 #include "prepare.hpp"
 #include "program_info.hpp"
@@ -62,8 +64,29 @@ template <class Lazy = void>
   return step;
 }
 
-// Prepares each operator, several at once. An operator's constants are not read again afterwards. Throws the error of
-// the first operator that has one.
+// About what the kernels of these operators pack, and their tables: depthwise codes in three forms (kernels/
+// depthwise.hpp), 12 bytes a channel, a row of zero points.
+template <class Lazy = void>
+[[nodiscard]] std::size_t packed_estimate(const Program& program, const std::vector<FusedOp>& ops) {
+  std::int64_t bytes = 0;
+  for (const FusedOp& fused : ops) {
+    if (!is_convolution(fused.op.kind)) continue;
+    const TensorInfo& weights = input_of(program, fused.op, 1);
+    const ConvGeometry g = geometry_of(program, fused.op);
+    if (weights.dtype == DType::f32) {
+      bytes += data_bytes(weights.dtype, weights.shape);
+      continue;
+    }
+    const bool depthwise = fused.op.kind == OpKind::depthwise_conv2d;
+    const std::int64_t padded = octavo::detail::round_up(g.out_c, octavo::detail::kChannelBlock);
+    bytes += weights.shape.size() / g.out_c * (depthwise ? 5 * padded : octavo::detail::round_up(g.out_c, 16));
+    bytes += 12 * padded + (g.pointwise() ? 0 : g.in_w * g.in_c);
+  }
+  return static_cast<std::size_t>(bytes);
+}
+
+// Prepares each operator, several at once, with all that is packed in one pool. An operator's constants are not read
+// again afterwards. Throws the error of the first operator that has one.
 template <class Lazy = void>
 [[nodiscard]] std::vector<Step> prepare_steps(const Program& program, std::vector<FusedOp> ops, int threads) {
   std::vector<Step> steps(ops.size());
@@ -71,9 +94,11 @@ template <class Lazy = void>
   std::vector<std::pair<std::int64_t, std::size_t>> order;  // the largest first: what is left at the end is short
   for (std::size_t i = 0; i < ops.size(); ++i) order.emplace_back(-constant_bytes(program, ops[i].op), i);
   std::sort(order.begin(), order.end());
+  const auto pool = std::make_shared<Pool>(packed_estimate(program, ops));
   std::atomic<std::size_t> next{0};
   const int parts = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), ops.size()));
   parallel_for(parts, parts, [&](std::int64_t, std::int64_t, int) {
+    const PoolScope scope(pool);
     for (std::size_t n = next++; n < order.size(); n = next++) {
       const std::size_t i = order[n].second;
       try {
