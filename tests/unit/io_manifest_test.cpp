@@ -154,6 +154,9 @@ TEST_CASE("manifest: what other readers need is there: layouts, multipliers in t
     const io::SafeTensors weights = io::read_safetensors(path + "/weights.safetensors");
     CHECK(manifest.at("rounding_mode").string() == name_of(rounding));
     CHECK(manifest.at("weights").at("sha256").string() == io::sha256_hex(weights.file_bytes()));
+    io::TreeOfStream tree;
+    tree.update(weights.file_bytes());
+    CHECK(manifest.at("weights").at("sha256_tree").string() == tree.hex());
     for (const Json& op : manifest.at("ops").array()) {
       if (op.at("name").string() != "conv") continue;
       CHECK(op.at("kernel") == Json(std::vector<int>{3, 3}));
