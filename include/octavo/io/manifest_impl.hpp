@@ -171,7 +171,7 @@ inline int loading_threads(const LoadOptions& options) {
 }
 
 template <class Lazy = void>
-runtime::Program read_program(const std::string& folder, const ModelFiles& files) {
+runtime::Program read_program(const std::string& folder, ModelFiles& files) {
   try {
     return ManifestReader<>(files.manifest, files.weights).read();
   } catch (const Error& error) {
@@ -182,7 +182,7 @@ runtime::Program read_program(const std::string& folder, const ModelFiles& files
 // make(program) while its file's checksum is computed: by the other threads while the program is read, by all of them
 // at last. A wrong checksum goes before what damaged bytes make of the rest.
 template <class Make>
-auto make_checked(const std::string& folder, const ModelFiles& files, const LoadOptions& options, Make make) {
+auto make_checked(const std::string& folder, ModelFiles& files, const LoadOptions& options, Make make) {
   if (!options.checksum) return make(read_program(folder, files));
   const int threads = loading_threads(options);
   const Json& entry = files.manifest.at("weights");
@@ -251,7 +251,7 @@ void save(runtime::Program program, const std::string& folder, const SaveOptions
 
 template <class Lazy>
 runtime::Program load_program(const std::string& folder, const LoadOptions& options) {
-  const detail::ModelFiles files = detail::read_model_files(folder, options.map);
+  detail::ModelFiles files = detail::read_model_files(folder, options.map);
   return detail::make_checked(folder, files, options, [](runtime::Program program) { return program; });
 }
 

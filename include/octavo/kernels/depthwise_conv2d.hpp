@@ -112,6 +112,7 @@ class QuantizedDepthwiseConv2d {
     stage_ = detail::PreparedStage(what, stage, 1, geometry.out_c, bounds);
     assign_all(zero_row_, static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
     if (!stage_.fast()) return;
+    const float* const scale = stage_.sink().scale;
     assign_all(start_quads_, starts_.size(), 0);
     assign_all(scale_quads_, starts_.size(), 0.0F);
     for (std::size_t c = 0; c < starts_.size(); ++c) {
@@ -119,7 +120,7 @@ class QuantizedDepthwiseConv2d {
       const std::int64_t from = detail::repeated_channel(static_cast<std::int64_t>(c), geometry.out_c);
       if (from < 0) continue;
       start_quads_[lane] = starts_[static_cast<std::size_t>(from)];
-      scale_quads_[lane] = stage_.stage().scale[static_cast<std::size_t>(from)];
+      scale_quads_[lane] = scale[from];
     }
   }
 

@@ -65,7 +65,7 @@ template <class Lazy = void>
 }
 
 // About what the kernels of these operators pack, and their tables: depthwise codes in three forms (kernels/
-// depthwise.hpp), 12 bytes a channel, a row of zero points.
+// depthwise.hpp), 16 bytes a channel, a row of zero points.
 template <class Lazy = void>
 [[nodiscard]] std::size_t packed_estimate(const Program& program, const std::vector<FusedOp>& ops) {
   std::int64_t bytes = 0;
@@ -80,7 +80,7 @@ template <class Lazy = void>
     const bool depthwise = fused.op.kind == OpKind::depthwise_conv2d;
     const std::int64_t padded = octavo::detail::round_up(g.out_c, octavo::detail::kChannelBlock);
     bytes += weights.shape.size() / g.out_c * (depthwise ? 5 * padded : octavo::detail::round_up(g.out_c, 16));
-    bytes += 12 * padded + (g.pointwise() ? 0 : g.in_w * g.in_c);
+    bytes += 16 * padded + (g.pointwise() ? 0 : g.in_w * g.in_c);
   }
   return static_cast<std::size_t>(bytes);
 }
