@@ -40,55 +40,29 @@ struct WeightSums {
 
 namespace detail {
 
-// Sums in 16 bits, each over bytes that stand in the same place of up to 256 vectors: of the positive weights, and of
-// all plus 128. In word k, `even` is of byte 2 * k, `odd` of byte 2 * k + 1.
-class WeightWords {
- public:
-  static constexpr std::int64_t kMost = 256;  // 255 * 256 < 2^16
-
-  OCTAVO_INLINE void add(const std::int8_t* weights) noexcept {
-    const auto bytes = load_vector<Bytes16>(weights);
-    const auto up = UnsignedWords(bytes & (bytes > 0));
-    const auto all = UnsignedWords(bytes ^ -128);
-    up_even_ += up & 0xFF, up_odd_ += up >> 8;
-    all_even_ += all & 0xFF, all_odd_ += all >> 8;
-  }
-  // Adds what `vectors` calls summed: to(i) is the sum of byte i.
-  template <class To>
-  void add_to(std::int64_t vectors, To to) const noexcept {
-    for (unsigned k = 0; k < 8; ++k) {
-      widen(to(2 * k), up_even_[k], all_even_[k], vectors);
-      widen(to(2 * k + 1), up_odd_[k], all_odd_[k], vectors);
-    }
-  }
-
- private:
-  static void widen(WeightSums& sums, std::int64_t up, std::int64_t all, std::int64_t vectors) noexcept {
-    sums.positive += up;
-    sums.negative += all - 128 * vectors - up;
-  }
-  UnsignedWords up_even_{}, up_odd_{}, all_even_{}, all_odd_{};
-};
-
-// The sums of each channel, where its weights are neighbours: [channels][n].
+// The sums of each channel, where its weights are neighbours: [channels][n]. Of bytes: the positive weights, and all
+// plus 128.
 [[nodiscard]] inline std::vector<WeightSums> sums_of_rows(std::span<const std::int8_t> weights, std::int64_t channels) {
   std::vector<WeightSums> sums(static_cast<std::size_t>(channels));
+  const std::int64_t length = static_cast<std::int64_t>(weights.size()) / channels;
   const std::int8_t* from = weights.data();
   for (WeightSums& of_channel : sums) {
-    std::int64_t left = static_cast<std::int64_t>(weights.size()) / channels;
-    while (left >= 16) {
-      const std::int64_t vectors = std::min(left / 16, WeightWords::kMost);
-      WeightWords words;
-      for (std::int64_t i = 0; i < vectors; ++i, from += 16) words.add(from);
-      words.add_to(vectors, [&](unsigned) -> WeightSums& { return of_channel; });
-      left -= vectors * 16;
+    UnsignedLongs up{}, all{};
+    std::int64_t i = 0;
+    for (; i + 16 <= length; i += 16, from += 16) {
+      const auto bytes = load_vector<Bytes16>(from);
+      up += sum_bytes(bytes & (bytes > 0));
+      all += sum_bytes(bytes ^ -128);
     }
-    for (; left > 0; --left) of_channel.add(*from++);
+    of_channel.positive = static_cast<std::int64_t>(up[0] + up[1]);
+    of_channel.negative = static_cast<std::int64_t>(all[0] + all[1]) - 128 * i - of_channel.positive;
+    for (; i < length; ++i) of_channel.add(*from++);
   }
   return sums;
 }
 
-// The same where the channel is the last extent: [n][channels].
+// The same where the channel is the last extent, [n][channels]: 16 channels at once, in 16 bits that hold up to 256
+// weights; word k of `even` is of byte 2 * k, of `odd` of byte 2 * k + 1.
 [[nodiscard]] inline std::vector<WeightSums> sums_of_columns(std::span<const std::int8_t> weights,
                                                              std::int64_t channels) {
   std::vector<WeightSums> sums(static_cast<std::size_t>(channels));
@@ -96,10 +70,22 @@ class WeightWords {
   std::int64_t c = 0;
   for (; c + 16 <= channels; c += 16)
     for (std::int64_t row = 0; row < rows;) {
-      const std::int64_t vectors = std::min(rows - row, WeightWords::kMost);
-      WeightWords words;
-      for (std::int64_t i = 0; i < vectors; ++i, ++row) words.add(weights.data() + row * channels + c);
-      words.add_to(vectors, [&](unsigned i) -> WeightSums& { return sums[static_cast<std::size_t>(c) + i]; });
+      const std::int64_t end = std::min<std::int64_t>(rows, row + 256);
+      const std::int64_t offset = 128 * (end - row);
+      UnsignedWords up_even{}, up_odd{}, all_even{}, all_odd{};
+      for (; row < end; ++row) {
+        const auto bytes = load_vector<Bytes16>(weights.data() + row * channels + c);
+        const auto up = UnsignedWords(bytes & (bytes > 0));
+        const auto all = UnsignedWords(bytes ^ -128);
+        up_even += up & 0xFF, up_odd += up >> 8;
+        all_even += all & 0xFF, all_odd += all >> 8;
+      }
+      for (unsigned k = 0; k < 16; ++k) {
+        WeightSums& of_channel = sums[static_cast<std::size_t>(c) + k];
+        const std::int64_t up = k % 2 == 0 ? up_even[k / 2] : up_odd[k / 2];
+        of_channel.positive += up;
+        of_channel.negative += (k % 2 == 0 ? all_even[k / 2] : all_odd[k / 2]) - offset - up;
+      }
     }
   for (; c < channels; ++c)
     for (std::int64_t row = 0; row < rows; ++row)
