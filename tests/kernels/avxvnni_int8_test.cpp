@@ -102,7 +102,7 @@ TEST_CASE("depthwise") {
       start[c] = static_cast<std::int32_t>(rng.below(2000));
       const auto lane = static_cast<std::size_t>(detail::quad_lane(static_cast<std::int64_t>(c)));
       start_quads[lane] = start[c];
-      if (stage.fast()) scale_quads[lane] = stage.stage().scale[c];
+      if (stage.fast()) scale_quads[lane] = stage.sink().scale[c];
     }
     Exact<std::uint8_t> in(g.in_size()), zero_row(g.in_w * g.in_c), out(g.out_size()), expected(g.out_size());
     fill_codes(in.data(), in.size(), 0, rng);

@@ -278,6 +278,29 @@ TEST_CASE("sizes and parameters that do not fit are refused") {
   CHECK_THROWS_AS(QuantizedConv2d(grouped, weights, bias, 3, stage), Error);
 }
 
+TEST_CASE("sums of weights: rows and columns of any length, as one by one") {
+  Rng rng(77);
+  for (const std::int64_t channels : {1, 15, 16, 17, 40})
+    for (const std::int64_t length : {1, 9, 16, 33, 255, 256, 257, 600})
+      for (const int kind : {0, 1, 2}) {
+        std::vector<std::int8_t> weights(static_cast<std::size_t>(channels * length));
+        for (std::int8_t& w : weights)
+          w = static_cast<std::int8_t>(kind == 0 ? static_cast<int>(rng.below(256)) - 128 : kind == 1 ? -128 : 127);
+        const std::vector<WeightSums> rows = detail::sums_of_rows(weights, channels);
+        const std::vector<WeightSums> columns = detail::sums_of_columns(weights, channels);
+        for (std::int64_t c = 0; c < channels; ++c) {
+          WeightSums row, column;
+          for (std::int64_t i = 0; i < length; ++i) {
+            row.add(weights[static_cast<std::size_t>(c * length + i)]);
+            column.add(weights[static_cast<std::size_t>(i * channels + c)]);
+          }
+          const auto at = static_cast<std::size_t>(c);
+          REQUIRE((rows[at].positive == row.positive && rows[at].negative == row.negative));
+          REQUIRE((columns[at].positive == column.positive && columns[at].negative == column.negative));
+        }
+      }
+}
+
 TEST_CASE("enough cases ran") {
   std::printf("convolution and dense: %d cases\n", cases);
   CHECK(cases > 1000 * static_cast<int>(levels().size()));

@@ -1,11 +1,14 @@
-// io/file.hpp and io/checksum.hpp.
+// io/file.hpp, io/checksum.hpp and io/checksum_tree.hpp.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "octavo/io/checksum.hpp"
+#include "octavo/io/checksum_tree.hpp"
 #include "octavo/io/file.hpp"
 
 namespace fs = std::filesystem;
@@ -101,7 +104,49 @@ TEST_CASE("sha256: the portable version and the CPU's agree") {
     std::uint32_t a[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     std::uint32_t b[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     detail::sha256_portable(a, data.data(), blocks);
-    detail::sha256_blocks(b, data.data(), blocks);
+    detail::sha256_blocks<1>({b}, {data.data()}, blocks);
     CHECK(std::equal(a, a + 8, b));
   }
+}
+
+TEST_CASE("sha256: two streams side by side have the digests of each alone") {
+  std::vector<std::uint8_t> data(1000);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * i + i / 7);
+  for (std::size_t size = 0; size <= 400; size += 13) {
+    const std::array<Sha256::Digest, 2> both = Sha256::of_two(data.data(), data.data() + 501, size);
+    for (std::size_t stream = 0; stream < 2; ++stream) {
+      Sha256 alone;
+      alone.update({data.data() + 501 * stream, size});
+      REQUIRE(both[stream] == alone.digest());
+    }
+  }
+}
+
+TEST_CASE("sha256 tree: its formula, of a stream and of pieces in any order") {
+  std::vector<std::uint8_t> data(5 * kTreeChunk + 100);
+  std::uint32_t state = 1;
+  for (std::uint8_t& byte : data) byte = static_cast<std::uint8_t>((state = state * 1664525 + 1013904223) >> 24);
+  for (const std::size_t chunks : {0U, 1U, 2U, 3U, 4U, 5U})
+    for (const std::size_t more : {0U, 1U, 100U}) {
+      const std::span<const std::uint8_t> bytes(data.data(), chunks * kTreeChunk + more);
+      Sha256 root;
+      for (std::size_t at = 0; at < bytes.size(); at += kTreeChunk) {
+        Sha256 chunk;
+        chunk.update(bytes.subspan(at, std::min(kTreeChunk, bytes.size() - at)));
+        root.update(chunk.digest());
+      }
+      const std::string expected = root.hex();
+      TreeOfStream stream;
+      for (std::size_t at = 0, size = 1; at < bytes.size(); at += size, size = size * 3 + 1)
+        stream.update(bytes.subspan(at, std::min(size, bytes.size() - at)));
+      CHECK(stream.hex() == expected);
+      TreeOfPieces pieces(bytes);
+      std::size_t covered = 0;
+      for (std::size_t i = pieces.pieces(); i-- > 0;) {
+        pieces.sum(i);
+        covered += pieces.piece(i).size();
+      }
+      CHECK(pieces.hex() == expected);
+      CHECK(covered == bytes.size());
+    }
 }

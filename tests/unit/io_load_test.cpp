@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../../benchmarks/mobilenet_program.hpp"
 #include "octavo/io/mapped_file.hpp"
 #include "octavo/io/safetensors.hpp"
 #include "octavo/runtime.hpp"
@@ -161,6 +162,37 @@ TEST_CASE("load: wrong bytes are told by their checksum, however many threads lo
   for (const std::size_t size : {good.size() - 1, good.size() / 2, std::size_t{0}}) {
     io::write_file(path + "/weights.safetensors", std::span<const std::uint8_t>(good).first(size));
     CHECK(message_of(path, {}).find("expected " + std::to_string(good.size()) + " bytes") != std::string::npos);
+  }
+}
+
+TEST_CASE("load: a manifest with one sort of checksum, of one piece or many") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("model");
+  const std::string other = std::string(64, '0');
+  for (const Program& program : {everything(DType::i8), mobilenet::make({.alpha = 0.35, .size = 32})}) {
+    save(program, path);
+    const std::string manifest = io::read_text_file(path + "/manifest.json");
+    const auto with = [&](bool tree, bool wrong) {
+      io::Json json = io::parse_json(manifest);
+      for (io::Json::Member& member : json.object())
+        if (member.first == "weights") {
+          io::Json::Object kept;
+          for (const io::Json::Member& part : member.second.object())
+            if (!part.first.starts_with("sha256") || (part.first == "sha256_tree") == tree)
+              kept.emplace_back(part.first, wrong && part.first.starts_with("sha256") ? io::Json(other) : part.second);
+          member.second = io::Json(std::move(kept));
+        }
+      io::write_file(path + "/manifest.json", json.dump(2));
+    };
+    for (const bool tree : {false, true})
+      for (const int threads : {1, 2, 3}) {
+        with(tree, false);
+        CHECK_NOTHROW((void)load(path, {.verify = true, .model = {.threads = threads}}));
+        CHECK_NOTHROW((void)io::load_program(path, {.model = {.threads = threads}}));
+        with(tree, true);
+        const std::string message = message_of(path, {.model = {.threads = threads}});
+        CHECK(message.find((tree ? "expected SHA-256 tree " : "expected SHA-256 ") + other) != std::string::npos);
+      }
   }
 }
 

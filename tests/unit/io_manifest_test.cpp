@@ -154,6 +154,9 @@ TEST_CASE("manifest: what other readers need is there: layouts, multipliers in t
     const io::SafeTensors weights = io::read_safetensors(path + "/weights.safetensors");
     CHECK(manifest.at("rounding_mode").string() == name_of(rounding));
     CHECK(manifest.at("weights").at("sha256").string() == io::sha256_hex(weights.file_bytes()));
+    io::TreeOfStream tree;
+    tree.update(weights.file_bytes());
+    CHECK(manifest.at("weights").at("sha256_tree").string() == tree.hex());
     for (const Json& op : manifest.at("ops").array()) {
       if (op.at("name").string() != "conv") continue;
       CHECK(op.at("kernel") == Json(std::vector<int>{3, 3}));
@@ -285,7 +288,7 @@ TEST_CASE("manifest: a bias whose array of zero points is empty is refused") {
   io::write_safetensors(folder.file("w.safetensors"), arrays);
   Json manifest = parse_json(io::read_text_file(path + "/manifest.json"));
   member(named(manifest, "tensors", "conv/bias"), "quantization").set("zero_point", "none");
-  const io::detail::ModelFiles files{std::move(manifest), io::read_safetensors(folder.file("w.safetensors"))};
+  io::detail::ModelFiles files{std::move(manifest), io::read_safetensors(folder.file("w.safetensors"))};
   std::string message;
   try {
     (void)io::detail::read_program("memory", files);
@@ -319,7 +322,7 @@ TEST_CASE("manifest: 4,000 damaged manifests and weights are loaded or refused, 
     try {
       io::Bytes bytes(weights.size());
       std::memcpy(bytes.data(), weights.data(), weights.size());
-      const io::detail::ModelFiles files{parse_json(manifest), io::SafeTensors(std::move(bytes), "weights")};
+      io::detail::ModelFiles files{parse_json(manifest), io::SafeTensors(std::move(bytes), "weights")};
       const Program program = io::detail::read_program("memory", files);
       (void)Model(program, {.threads = 1, .max_arena_bytes = 1 << 24});
       ++accepted;

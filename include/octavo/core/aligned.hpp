@@ -2,6 +2,7 @@
 #ifndef OCTAVO_CORE_ALIGNED_HPP_
 #define OCTAVO_CORE_ALIGNED_HPP_
 
+#include <algorithm>
 #include <cstddef>
 #include <new>
 #include <type_traits>
@@ -41,6 +42,13 @@ struct AlignedAllocator {
 
 template <class Value>
 using AlignedVector = std::vector<Value, AlignedAllocator<Value>>;
+
+// vector.assign(size, value), as one pass: assign() constructs element by element where the allocator does.
+template <class Vector>
+void assign_all(Vector& vector, std::size_t size, typename Vector::value_type value) {
+  vector.resize(size);
+  std::fill(vector.begin(), vector.end(), value);
+}
 
 }  // namespace OCTAVO_ABI_TAG
 }  // namespace octavo

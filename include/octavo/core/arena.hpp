@@ -2,6 +2,7 @@
 #ifndef OCTAVO_CORE_ARENA_HPP_
 #define OCTAVO_CORE_ARENA_HPP_
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -15,20 +16,20 @@
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 
-// One block, 64-byte aligned, not initialized. From half a huge page (2 MiB) on it takes whole huge pages and asks the
-// system for them: the first run of a model then meets one page fault for each, not one for each 4 KiB.
+// One block, 64-byte aligned, not initialized. Huge pages (2 MiB) are asked for as long as at least half of one is
+// needed, and taken whole: the first run of a model then meets one page fault for each, not one for each 4 KiB.
 class Arena {
  public:
   Arena() = default;
   // Throws std::bad_alloc.
   explicit Arena(std::size_t size) : size_(size), reserved_(size) {
     if (size > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
-    const bool huge = size >= kHugePage / 2;
-    if (huge) reserved_ = (size + kHugePage - 1) / kHugePage * kHugePage;
-    const std::align_val_t alignment{huge ? kHugePage : kAlignment};
+    const std::size_t huge = (size + kHugePage / 2) / kHugePage * kHugePage;
+    reserved_ = std::max(size, huge);
+    const std::align_val_t alignment{huge > 0 ? kHugePage : kAlignment};
     bytes_ = Block(static_cast<std::byte*>(::operator new(reserved_, alignment)), Free{alignment});
 #if defined(MADV_HUGEPAGE)
-    if (huge) ::madvise(bytes_.get(), reserved_, MADV_HUGEPAGE);  // only advice: the result does not matter
+    if (huge > 0) ::madvise(bytes_.get(), huge, MADV_HUGEPAGE);  // only advice: the result does not matter
 #endif
   }
 

@@ -40,7 +40,7 @@ class Shape {
   [[nodiscard]] std::int64_t size() const {
     std::int64_t product = 1;
     for (const std::int64_t extent : *this)
-      require(!__builtin_mul_overflow(product, extent, &product), "shape ", to_string(), ": too many elements");
+      require(!__builtin_mul_overflow(product, extent, &product), "shape ", *this, ": too many elements");
     return product;
   }
 
@@ -52,7 +52,7 @@ class Shape {
 
   // The same shape with another extent 0.
   [[nodiscard]] Shape with_batch(std::int64_t batch) const {
-    require(batch >= 0, "shape ", to_string(), ": batch ", batch, " is negative");
+    require(batch >= 0, "shape ", *this, ": batch ", batch, " is negative");
     Shape other = *this;
     other[0] = batch;
     return other;
@@ -74,7 +74,7 @@ class Shape {
 
  private:
   [[nodiscard]] std::size_t checked(std::size_t axis) const {
-    require(axis < rank_, "shape ", to_string(), ": no axis ", axis);
+    require(axis < rank_, "shape ", *this, ": no axis ", axis);
     return axis;
   }
 

@@ -20,13 +20,21 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace io {
 
-// The digest of a stream of bytes: update() any number of times, then hex() once. About 0.2 GB/s in portable C++,
-// 1.5 GB/s where the CPU has the SHA instructions.
+// The digest of a stream of bytes: update() any number of times, then digest() or hex() once. About 0.2 GB/s in
+// portable C++, 1.6 GB/s where the CPU has the SHA instructions.
 class Sha256 {
  public:
+  using Digest = std::array<std::uint8_t, 32>;
+
   void update(std::span<const std::uint8_t> bytes) noexcept;
-  // Ends the stream: 64 lower-case hexadecimal digits.
-  [[nodiscard]] std::string hex() noexcept;
+  // Ends the stream.
+  [[nodiscard]] Digest digest() noexcept;
+  [[nodiscard]] std::string hex() noexcept;  // as 64 lower-case hexadecimal digits
+
+  // The digests of two streams of `size` bytes. SHA instructions wait for one another within a stream: two side by side
+  // take little longer than one.
+  [[nodiscard]] static std::array<Digest, 2> of_two(const std::uint8_t* a, const std::uint8_t* b,
+                                                    std::size_t size) noexcept;
 
  private:
   static constexpr std::size_t kBlock = 64;
@@ -89,49 +97,67 @@ inline bool cpu_has_sha() noexcept {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & (1U << 29)) != 0;
 }
 
-// The same with SHA-NI: sha256rnds2 does two rounds on the state split as (A B E F) and (C D G H).
-__attribute__((target("sse4.1,sha"))) inline void sha256_x86(std::uint32_t* state, const std::uint8_t* bytes,
-                                                             std::size_t blocks) noexcept {
+// The same with SHA-NI, for several streams at once: sha256rnds2 does two rounds on the state split as (A B E F) and
+// (C D G H).
+template <unsigned Streams>
+__attribute__((target("sse4.1,sha"))) void sha256_x86(std::uint32_t* const (&state)[Streams],
+                                                      const std::uint8_t* const (&streams)[Streams],
+                                                      std::size_t blocks) noexcept {
   const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
   const auto load = [](const void* p) __attribute__((target("sse4.1,sha"))) {
     return _mm_loadu_si128(static_cast<const __m128i*>(p));
   };
-  const __m128i dcba = _mm_shuffle_epi32(load(state), 0xB1);      // C D A B, high lane first
-  const __m128i hgfe = _mm_shuffle_epi32(load(state + 4), 0x1B);  // E F G H
-  __m128i abef = _mm_alignr_epi8(dcba, hgfe, 8);
-  __m128i cdgh = _mm_blend_epi16(hgfe, dcba, 0xF0);
-  for (; blocks > 0; --blocks, bytes += 64) {
-    const __m128i abef_before = abef;
-    const __m128i cdgh_before = cdgh;
-    __m128i w[4];
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) {
-      if (i < 4) {
-        w[i] = _mm_shuffle_epi8(load(bytes + 16 * i), big_endian);
-      } else {  // w[n] = w[n-16] + s0(w[n-15]) + w[n-7] + s1(w[n-2]), four at a time; w[i & 3] holds n-16..n-13
-        const __m128i w9to6 = _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4);
-        const __m128i partial = _mm_add_epi32(_mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]), w9to6);
-        w[i & 3] = _mm_sha256msg2_epu32(partial, w[(i + 3) & 3]);
-      }
-      const __m128i keyed = _mm_add_epi32(w[i & 3], load(kSha256Constants + 4 * i));
-      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, keyed);
-      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(keyed, 0x0E));
-    }
-    abef = _mm_add_epi32(abef, abef_before);
-    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+  __m128i abef[Streams], cdgh[Streams];
+  for (unsigned s = 0; s < Streams; ++s) {
+    const __m128i dcba = _mm_shuffle_epi32(load(state[s]), 0xB1);      // C D A B, high lane first
+    const __m128i hgfe = _mm_shuffle_epi32(load(state[s] + 4), 0x1B);  // E F G H
+    abef[s] = _mm_alignr_epi8(dcba, hgfe, 8);
+    cdgh[s] = _mm_blend_epi16(hgfe, dcba, 0xF0);
   }
-  const __m128i feba = _mm_shuffle_epi32(abef, 0x1B);
-  const __m128i dchg = _mm_shuffle_epi32(cdgh, 0xB1);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(state), _mm_blend_epi16(feba, dchg, 0xF0));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+  for (std::size_t at = 0; at < blocks * 64; at += 64) {
+    __m128i abef_before[Streams], cdgh_before[Streams], w[Streams][4];
+#pragma GCC unroll 2
+    for (unsigned s = 0; s < Streams; ++s) abef_before[s] = abef[s], cdgh_before[s] = cdgh[s];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i)
+#pragma GCC unroll 2
+      for (unsigned s = 0; s < Streams; ++s) {
+        __m128i(&v)[4] = w[s];
+        if (i < 4) {
+          v[i] = _mm_shuffle_epi8(load(streams[s] + at + 16 * i), big_endian);
+        } else {  // w[n] = w[n-16] + s0(w[n-15]) + w[n-7] + s1(w[n-2]), four at a time; v[i & 3] holds n-16..n-13
+          const __m128i w9to6 = _mm_alignr_epi8(v[(i + 3) & 3], v[(i + 2) & 3], 4);
+          const __m128i partial = _mm_add_epi32(_mm_sha256msg1_epu32(v[i & 3], v[(i + 1) & 3]), w9to6);
+          v[i & 3] = _mm_sha256msg2_epu32(partial, v[(i + 3) & 3]);
+        }
+        const __m128i keyed = _mm_add_epi32(v[i & 3], load(kSha256Constants + 4 * i));
+        cdgh[s] = _mm_sha256rnds2_epu32(cdgh[s], abef[s], keyed);
+        abef[s] = _mm_sha256rnds2_epu32(abef[s], cdgh[s], _mm_shuffle_epi32(keyed, 0x0E));
+      }
+#pragma GCC unroll 2
+    for (unsigned s = 0; s < Streams; ++s) {
+      abef[s] = _mm_add_epi32(abef[s], abef_before[s]);
+      cdgh[s] = _mm_add_epi32(cdgh[s], cdgh_before[s]);
+    }
+  }
+  for (unsigned s = 0; s < Streams; ++s) {
+    const __m128i feba = _mm_shuffle_epi32(abef[s], 0x1B);
+    const __m128i dchg = _mm_shuffle_epi32(cdgh[s], 0xB1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(state[s]), _mm_blend_epi16(feba, dchg, 0xF0));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(state[s] + 4), _mm_alignr_epi8(dchg, feba, 8));
+  }
 }
 #endif
 
-inline void sha256_blocks(std::uint32_t* state, const std::uint8_t* bytes, std::size_t blocks) noexcept {
+// `blocks` blocks of each stream into its state.
+template <unsigned Streams>
+void sha256_blocks(std::uint32_t* const (&state)[Streams], const std::uint8_t* const (&streams)[Streams],
+                   std::size_t blocks) noexcept {
 #if OCTAVO_X86
-  if (cpu_has_sha()) return sha256_x86(state, bytes, blocks);
+  static const bool fast = cpu_has_sha();  // cpuid leaves a virtual machine: once is enough
+  if (fast) return sha256_x86(state, streams, blocks);
 #endif
-  sha256_portable(state, bytes, blocks);
+  for (unsigned s = 0; s < Streams; ++s) sha256_portable(state[s], streams[s], blocks);
 }
 
 }  // namespace detail
@@ -144,25 +170,43 @@ inline void Sha256::update(std::span<const std::uint8_t> bytes) noexcept {
     filled_ += count;
     bytes = bytes.subspan(count);
     if (filled_ < kBlock) return;
-    detail::sha256_blocks(state_.data(), block_.data(), 1);
+    detail::sha256_blocks<1>({state_.data()}, {block_.data()}, 1);
     filled_ = 0;
   }
   const std::size_t whole = bytes.size() / kBlock;
-  if (whole > 0) detail::sha256_blocks(state_.data(), bytes.data(), whole);
+  if (whole > 0) detail::sha256_blocks<1>({state_.data()}, {bytes.data()}, whole);
   filled_ = bytes.size() - whole * kBlock;
   if (filled_ > 0) std::memcpy(block_.data(), bytes.data() + whole * kBlock, filled_);
 }
 
-inline std::string Sha256::hex() noexcept {
+inline Sha256::Digest Sha256::digest() noexcept {
   const std::uint64_t bits = total_ * 8;
   std::array<std::uint8_t, 2 * kBlock> tail{0x80};  // a one bit, zeros, the length in bits, big-endian
   const std::size_t padding = (filled_ < 56 ? 56 : 120) - filled_;
   for (std::size_t i = 0; i < 8; ++i) tail[padding + i] = static_cast<std::uint8_t>(bits >> (56 - 8 * i));
   update({tail.data(), padding + 8});
+  Digest bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::uint8_t>(state_[i / 4] >> (24 - 8 * (i % 4)));
+  return bytes;
+}
+
+inline std::string Sha256::hex() noexcept {
   std::string text;
-  for (const std::uint32_t word : state_)
-    for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[(word >> shift) & 15];
+  for (const std::uint8_t byte : digest())
+    for (const int nibble : {byte >> 4, byte & 15}) text += "0123456789abcdef"[nibble];
   return text;
+}
+
+inline std::array<Sha256::Digest, 2> Sha256::of_two(const std::uint8_t* a, const std::uint8_t* b,
+                                                    std::size_t size) noexcept {
+  Sha256 first, second;
+  const std::size_t whole = size / kBlock * kBlock;
+  detail::sha256_blocks<2>({first.state_.data(), second.state_.data()}, {a, b}, whole / kBlock);
+  first.total_ = second.total_ = whole;
+  first.update({a + whole, size - whole});
+  second.update({b + whole, size - whole});
+  return {first.digest(), second.digest()};
 }
 
 }  // namespace io

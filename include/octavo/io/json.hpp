@@ -87,6 +87,7 @@ class Json {
     require(value != nullptr, "member '", key, "' is missing");
     return *value;
   }
+  [[nodiscard]] Json& at(std::string_view key) { return const_cast<Json&>(std::as_const(*this).at(key)); }
   // Appends or replaces a member; a null value becomes an empty object first.
   Json& set(std::string key, Json value);
   // Appends an element; a null value becomes an empty array first.
@@ -215,6 +216,7 @@ class JsonReader {
   }
 
   Json read_object(int depth);
+  static bool has_twice(const Json::Object& members);
   Json read_array(int depth);
   Json read_number();
   std::string read_string();
@@ -225,6 +227,9 @@ class JsonReader {
   std::string_view text_;
   std::size_t at_ = 0;
   std::size_t values_left_;
+  // Of the containers that are open, one behind the other: each gets storage of its size when it ends.
+  Json::Array elements_;
+  Json::Object members_;
 };
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #define OCTAVO_IO_JSON_IMPL_HPP_
 
 #include <algorithm>
+#include <iterator>
 
 #include "json.hpp"
 
@@ -82,13 +83,22 @@ Json parse_json(std::string_view text, std::size_t max_values) {
 
 namespace detail {
 
+// Takes the elements from `first` on.
+template <class Container>
+Container take_from(Container& all, std::size_t first) {
+  const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+  Container taken(std::make_move_iterator(begin), std::make_move_iterator(all.end()));
+  all.erase(begin, all.end());
+  return taken;
+}
+
 template <class Lazy>
 Json JsonReader<Lazy>::read_object(int depth) {
-  Json::Object members;
+  const std::size_t first = members_.size();
   accept('{');
   skip_space();
   while (!accept('}')) {
-    if (!members.empty()) {
+    if (members_.size() > first) {
       check(accept(','), "expected ',' or '}'");
       skip_space();
     }
@@ -96,28 +106,43 @@ Json JsonReader<Lazy>::read_object(int depth) {
     std::string key = read_string();
     skip_space();
     check(accept(':'), "expected ':'");
-    members.emplace_back(std::move(key), read(depth + 1));
+    Json value = read(depth + 1);
+    members_.emplace_back(std::move(key), std::move(value));
     skip_space();
+  }
+  Json::Object members = take_from(members_, first);
+  check(!has_twice(members), "the object that ends here has a member twice");
+  return members;
+}
+
+template <class Lazy>
+bool JsonReader<Lazy>::has_twice(const Json::Object& members) {
+  constexpr std::size_t few = 16;
+  if (members.size() <= few) {
+    for (std::size_t i = 1; i < members.size(); ++i)
+      for (std::size_t k = 0; k < i; ++k)
+        if (members[i].first == members[k].first) return true;
+    return false;
   }
   std::vector<std::string_view> names;
   names.reserve(members.size());
   for (const Json::Member& member : members) names.push_back(member.first);
   std::sort(names.begin(), names.end());
-  check(std::adjacent_find(names.begin(), names.end()) == names.end(), "the object that ends here has a member twice");
-  return members;
+  return std::adjacent_find(names.begin(), names.end()) != names.end();
 }
 
 template <class Lazy>
 Json JsonReader<Lazy>::read_array(int depth) {
-  Json::Array elements;
+  const std::size_t first = elements_.size();
   accept('[');
   skip_space();
   while (!accept(']')) {
-    if (!elements.empty()) check(accept(','), "expected ',' or ']'");
-    elements.push_back(read(depth + 1));
+    if (elements_.size() > first) check(accept(','), "expected ',' or ']'");
+    Json value = read(depth + 1);
+    elements_.push_back(std::move(value));
     skip_space();
   }
-  return elements;
+  return take_from(elements_, first);
 }
 
 template <class Lazy>

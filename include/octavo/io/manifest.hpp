@@ -24,7 +24,7 @@ struct SaveOptions {
 };
 
 struct LoadOptions {
-  bool checksum = true;  // compare the weights file's SHA-256
+  bool checksum = true;  // compare the weights file's SHA-256: as a tree where the manifest has one
   // Map the weights file into memory instead of reading it. While the model or a copy of its program lives, the file
   // may be replaced (as save() does) or removed, but not written to in place: see mapped_file.hpp.
   bool map = true;

@@ -85,6 +85,7 @@ template <class Enum>
                                                           const runtime::TensorInfo& weights) {
   std::vector<float> product;
   if (input.quantization.scale.size() != 1) return product;
+  product.reserve(weights.quantization.scale.size());
   for (const float scale : weights.quantization.scale) product.push_back(input.quantization.scale[0] * scale);
   return product;
 }

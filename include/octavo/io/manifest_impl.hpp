@@ -2,19 +2,17 @@
 #ifndef OCTAVO_IO_MANIFEST_IMPL_HPP_
 #define OCTAVO_IO_MANIFEST_IMPL_HPP_
 
-#include <algorithm>
+#include <atomic>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <span>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "../core/parallel.hpp"
 #include "../runtime/validate.hpp"
-#include "checksum.hpp"
+#include "checksum_check.hpp"
 #include "file.hpp"
 #include "manifest.hpp"
 #include "manifest_read.hpp"
@@ -165,85 +163,48 @@ ModelFiles read_model_files(const std::string& folder, bool map) {
   }
 }
 
-// Compares the weights file's SHA-256 with the manifest's: in a thread of its own, while the model is prepared; or at
-// once, where only one thread may be used.
-class ChecksumCheck {
- public:
-  ChecksumCheck(const std::string& folder, const ModelFiles& files, bool aside)
-      : folder_(folder),
-        file_(files.manifest.at("weights").at("file").string()),
-        expected_(files.manifest.at("weights").at("sha256").string()),
-        content_(files.weights.file()) {
-    try {
-      if (aside) thread_ = std::thread([this] { compute(); });
-    } catch (const std::system_error&) {  // no thread to be had
-    }
-    if (!thread_.joinable()) {
-      compute();
-      finish();
-    }
-  }
-  ~ChecksumCheck() { wait(); }
-  ChecksumCheck(const ChecksumCheck&) = delete;
-  ChecksumCheck& operator=(const ChecksumCheck&) = delete;
-
-  // Throws when they differ.
-  void finish() {
-    wait();
-    if (error_) std::rethrow_exception(error_);
-    require(found_ == expected_, "'", folder_, "/", kManifestFile, "': '", folder_, "/", file_, "': expected SHA-256 ",
-            expected_, ", found ", found_);
-  }
-
- private:
-  void wait() {
-    if (thread_.joinable()) thread_.join();
-  }
-  // Pages of a mapping are given back as soon as they are summed, so that the file does not lie in memory twice.
-  void compute() noexcept {
-    constexpr std::size_t piece = std::size_t{1} << 19;
-    try {
-      const FileBytes& file = *content_;
-      Sha256 digest;
-      for (std::size_t at = 0; at < file.bytes().size(); at += piece) {
-        const auto bytes = file.bytes().subspan(at, std::min(piece, file.bytes().size() - at));
-        digest.update(bytes);
-        file.forget(bytes);
-      }
-      found_ = digest.hex();
-    } catch (...) {
-      error_ = std::current_exception();
-    }
-  }
-
-  std::string folder_, file_, expected_;
-  std::shared_ptr<const FileBytes> content_;
-  std::string found_;
-  std::exception_ptr error_;
-  std::thread thread_;
-};
-
-// make() while the checksum is computed. A wrong checksum goes before what damaged bytes make of make().
-template <class Make>
-auto make_checked(const std::string& folder, const ModelFiles& files, const LoadOptions& options, Make make) {
-  if (!options.checksum) return make();
-  ChecksumCheck check(folder, files, options.model.threads != 1 && default_threads() > 1);
-  try {
-    auto made = make();
-    check.finish();
-    return made;
-  } catch (const Error&) {
-    check.finish();
-    throw;
-  }
+// How many threads load a model: of one processor, one.
+inline int loading_threads(const LoadOptions& options) {
+  require_threads(options.model.threads);
+  if (options.model.threads == 1 || default_threads() == 1) return 1;
+  return options.model.threads == 0 ? default_threads() : options.model.threads;
 }
 
 template <class Lazy = void>
-runtime::Program read_program(const std::string& folder, const ModelFiles& files) {
+runtime::Program read_program(const std::string& folder, ModelFiles& files) {
   try {
     return ManifestReader<>(files.manifest, files.weights).read();
   } catch (const Error& error) {
     fail("'", folder, "/", kManifestFile, "': ", error.what());
+  }
+}
+
+// make(program) while its file's checksum is computed: by the other threads while the program is read, by all of them
+// at last. A wrong checksum goes before what damaged bytes make of the rest.
+template <class Make>
+auto make_checked(const std::string& folder, ModelFiles& files, const LoadOptions& options, Make make) {
+  if (!options.checksum) return make(read_program(folder, files));
+  const int threads = loading_threads(options);
+  const Json& entry = files.manifest.at("weights");
+  ChecksumCheck check("'" + folder + "/" + kManifestFile + "': '" + folder + "/" + entry.at("file").string() + "'",
+                      entry, files.weights.file());
+  try {
+    runtime::Program program;
+    std::atomic<bool> enough{false};
+    parallel_for(threads, threads, [&](std::int64_t, std::int64_t, int part) {
+      if (part > 0) return check.help(enough);
+      struct Ended {
+        std::atomic<bool>& flag;
+        ~Ended() { flag = true; }
+      } const ended{enough};
+      program = read_program(folder, files);
+    });
+    auto made = make(std::move(program));
+    check.finish(threads);
+    return made;
+  } catch (const Error&) {
+    check.finish(threads);
+    throw;
   }
 }
 
@@ -266,14 +227,18 @@ void save(const runtime::Model& model, const std::string& folder, const SaveOpti
   AtomicFile weights(folder + "/" + kWeightsFile);
   AtomicFile description(folder + "/" + kManifestFile);
   Sha256 digest;
+  TreeOfStream tree;
   std::size_t bytes = 0;
   write_safetensors_to(std::move(writer.arrays()), {{"format", "octavo"}, {"model", program.name}},
                        [&](std::span<const std::uint8_t> piece) {
                          digest.update(piece);
+                         tree.update(piece);
                          bytes += piece.size();
                          weights.write(piece);
                        });
-  manifest.set("weights", Json::Object{{"file", kWeightsFile}, {"bytes", bytes}, {"sha256", digest.hex()}});
+  manifest.set(
+      "weights",
+      Json::Object{{"file", kWeightsFile}, {"bytes", bytes}, {"sha256", digest.hex()}, {"sha256_tree", tree.hex()}});
   description.write(manifest.dump(2) + "\n");
   weights.commit();
   description.commit();
@@ -286,15 +251,14 @@ void save(runtime::Program program, const std::string& folder, const SaveOptions
 
 template <class Lazy>
 runtime::Program load_program(const std::string& folder, const LoadOptions& options) {
-  const detail::ModelFiles files = detail::read_model_files(folder, options.map);
-  return detail::make_checked(folder, files, options, [&] { return detail::read_program(folder, files); });
+  detail::ModelFiles files = detail::read_model_files(folder, options.map);
+  return detail::make_checked(folder, files, options, [](runtime::Program program) { return program; });
 }
 
 template <class Lazy>
 runtime::Model load(const std::string& folder, const LoadOptions& options) {
   detail::ModelFiles files = detail::read_model_files(folder, options.map);
-  runtime::Model model = detail::make_checked(folder, files, options, [&] {
-    runtime::Program program = detail::read_program(folder, files);
+  runtime::Model model = detail::make_checked(folder, files, options, [&](runtime::Program program) {
     if (!options.verify) files.manifest = {};  // its memory serves what is packed now
     return runtime::Model(std::move(program), options.model);
   });

@@ -19,27 +19,36 @@ namespace io {
 namespace detail {
 
 // Reads what ManifestWriter writes. Everything is checked: kinds of JSON values, names, shapes against arrays, and
-// finally the program as a whole (validate) and its derived values.
+// finally the program as a whole (validate) and its derived values. Takes the manifest's tensors: each gives back its
+// memory as soon as it is read, for those that follow.
 template <class Lazy = void>
 class ManifestReader {
  public:
-  ManifestReader(const Json& manifest, const SafeTensors& weights) : manifest_(manifest), weights_(weights) {}
+  ManifestReader(Json& manifest, const SafeTensors& weights) : manifest_(manifest), weights_(weights) {}
 
   [[nodiscard]] runtime::Program read() {
     program_.name = manifest_.at("name").string();
     program_.rounding = rounding_from_name(manifest_.at("rounding_mode").string());
-    each("tensors", [&](const Json& json) { program_.tensors.push_back(tensor(json)); });
+    Json tensors_unknown;
+    program_.tensors.reserve(manifest_.at("tensors").array().size());
+    each("tensors", [&](Json& json) {
+      program_.tensors.push_back(tensor(json));
+      const Json rest = not_among(json, kTensorMembers);
+      if (!rest.is_null()) tensors_unknown.set(program_.tensors.back().name, rest);
+      json = {};
+    });
     for (std::size_t i = 0; i < program_.tensors.size(); ++i)
       require(ids_.emplace(program_.tensors[i].name, static_cast<int>(i)).second, "two tensors have the name '",
               program_.tensors[i].name, "'");
     bias_scales();
+    program_.ops.reserve(manifest_.at("ops").array().size());
     each("ops", [&](const Json& json) { program_.ops.push_back(operation(json)); });
     program_.inputs = ids(manifest_.at("inputs"));
     program_.outputs = ids(manifest_.at("outputs"));
     if (const Json* labels = manifest_.find("labels"))
       for (const Json& label : labels->array()) program_.labels.push_back(label.string());
     texts();
-    unknown_members();
+    unknown_members(tensors_unknown);
     runtime::validate(program_);
     check_derived();
     return std::move(program_);
@@ -48,8 +57,8 @@ class ManifestReader {
  private:
   // Calls body for each element of a list; errors say which element it was.
   template <class Body>
-  void each(std::string_view list, Body body) const {
-    const Json::Array& elements = manifest_.at(list).array();
+  void each(std::string_view list, Body body) {
+    Json::Array& elements = manifest_.at(list).array();
     for (std::size_t i = 0; i < elements.size(); ++i) {
       try {
         body(elements[i]);
@@ -105,12 +114,15 @@ class ManifestReader {
     return list;
   }
 
-  [[nodiscard]] runtime::TensorInfo tensor(const Json& json) const {
+  [[nodiscard]] runtime::TensorInfo tensor(const Json& json) {
     runtime::TensorInfo info;
     info.name = json.at("name").string();
     info.dtype = dtype_from_name(json.at("dtype").string());
     for (const Json& extent : json.at("shape").array()) info.shape.push_back(extent.integer());
-    if (const Json* q = json.find("quantization")) info.quantization = quantization(*q, info.dtype);
+    if (const Json* q = json.find("quantization")) {
+      info.quantization = quantization(*q, info.dtype);
+      if (const Json* factors = q->find("scale_of")) scales_of_.emplace_back(program_.tensors.size(), *factors);
+    }
     if (const Json* data = json.find("data")) {
       const ArrayView& array = weights_.at(data->string());
       for (const std::int64_t extent : info.shape) require(extent > 0, "extent ", extent, " is not positive");
@@ -143,23 +155,24 @@ class ManifestReader {
 
   // Biases whose scales are products ("scale_of"), once all tensors are known.
   void bias_scales() {
-    std::size_t index = 0;
-    each("tensors", [&](const Json& json) {
-      runtime::Quantization& q = program_.tensors[index++].quantization;
-      const Json* quantization = json.find("quantization");
-      const Json* factors = quantization == nullptr ? nullptr : quantization->find("scale_of");
-      if (factors == nullptr) return;
-      const std::vector<int> pair = ids(*factors);
-      require(pair.size() == 2 && pair[0] >= 0 && pair[1] >= 0,
-              "scale_of: expected the names of an input and of weights");
-      q.scale = product_of_scales(tensor_at(program_, pair[0]), tensor_at(program_, pair[1]));
-      const std::size_t scales = tensor_at(program_, pair[0]).quantization.scale.size();
-      require(!q.scale.empty(), "scale_of: expected one scale of '", tensor_at(program_, pair[0]).name,
-              "' and some of '", tensor_at(program_, pair[1]).name, "', found ", scales, " and ",
-              tensor_at(program_, pair[1]).quantization.scale.size());
-      require(!q.zero_point.empty(), "zero_point: expected at least one number, found none");
-      q.zero_point.assign(q.scale.size(), q.zero_point[0]);
-    });
+    for (const auto& [index, factors] : scales_of_) {
+      try {
+        bias_scale(program_.tensors[index].quantization, ids(factors));
+      } catch (const Error& error) {
+        fail("tensors[", index, "] '", program_.tensors[index].name, "': ", error.what());
+      }
+    }
+  }
+  void bias_scale(runtime::Quantization& q, const std::vector<int>& pair) const {
+    require(pair.size() == 2 && pair[0] >= 0 && pair[1] >= 0,
+            "scale_of: expected the names of an input and of weights");
+    q.scale = product_of_scales(tensor_at(program_, pair[0]), tensor_at(program_, pair[1]));
+    const std::size_t scales = tensor_at(program_, pair[0]).quantization.scale.size();
+    require(!q.scale.empty(), "scale_of: expected one scale of '", tensor_at(program_, pair[0]).name, "' and some of '",
+            tensor_at(program_, pair[1]).name, "', found ", scales, " and ",
+            tensor_at(program_, pair[1]).quantization.scale.size());
+    require(!q.zero_point.empty(), "zero_point: expected at least one number, found none");
+    q.zero_point.assign(q.scale.size(), q.zero_point[0]);
   }
 
   [[nodiscard]] runtime::Op operation(const Json& json) const {
@@ -221,15 +234,10 @@ class ManifestReader {
       if (std::find(std::begin(known), std::end(known), key) == std::end(known)) rest.set(key, value);
     return rest;
   }
-  void unknown_members() {
+  void unknown_members(const Json& tensors) {
     Json all;
     const Json top = not_among(manifest_, kTopMembers);
     if (!top.is_null()) all.set("manifest", top);
-    Json tensors;
-    for (std::size_t i = 0; i < program_.tensors.size(); ++i) {
-      const Json rest = not_among(manifest_.at("tensors").array()[i], kTensorMembers);
-      if (!rest.is_null()) tensors.set(program_.tensors[i].name, rest);
-    }
     if (!tensors.is_null()) all.set("tensors", tensors);
     Json ops;
     for (std::size_t i = 0; i < program_.ops.size(); ++i) {
@@ -242,7 +250,7 @@ class ManifestReader {
   }
 
   // The multipliers that other readers use must be those that this library computes from the scales.
-  void check_derived() const {
+  void check_derived() {
     std::size_t index = 0;
     each("ops", [&](const Json& json) {
       const runtime::Op& op = program_.ops[index++];
@@ -260,8 +268,9 @@ class ManifestReader {
     });
   }
 
-  const Json& manifest_;
+  Json& manifest_;
   const SafeTensors& weights_;
+  std::vector<std::pair<std::size_t, Json>> scales_of_;  // tensors and the names that their "scale_of" has
   runtime::Program program_;
   std::map<std::string, int, std::less<>> ids_;
 };

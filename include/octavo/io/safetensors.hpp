@@ -218,8 +218,8 @@ SafeTensors::SafeTensors(std::shared_ptr<const FileBytes> bytes, const std::stri
 
 template <class Lazy>
 void SafeTensors::read_header(std::string_view text, std::span<const std::uint8_t> data) {
-  const Json header = parse_json(text);
-  for (const auto& [key, entry] : header.object()) {
+  Json header = parse_json(text);
+  for (auto& [key, entry] : header.object()) {
     try {
       if (key == detail::kMetadataKey) {
         for (const auto& [word, value] : entry.object()) metadata_.emplace(word, value.string());
@@ -237,7 +237,8 @@ void SafeTensors::read_header(std::string_view text, std::span<const std::uint8_
       require((end - begin) % element == 0 && array.shape.size() == (end - begin) / element, "shape ", array.shape,
               " of ", name_of(array.type), " does not fit ", end - begin, " bytes");
       array.bytes = data.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-      arrays_.emplace(key, array);
+      arrays_.emplace(std::move(key), array);
+      entry = {};  // its memory serves the next ones
     } catch (const Error& error) {
       fail("array '", key, "': ", error.what());
     }

@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "../core/error.hpp"
 #include "portable_vector.hpp"
@@ -27,26 +29,71 @@ struct WeightSums {
   std::int64_t positive = 0;  // sum of the positive weights
   std::int64_t negative = 0;  // sum of the negative ones, <= 0
 
-  void add(std::int8_t weight) noexcept { (weight > 0 ? positive : negative) += weight; }
-  // `n` weights in a row, without a branch: the signs of weights cannot be foretold. Words of a vector hold the sums of
-  // pairs, |sum| <= 256, for up to 64 vectors before they are widened.
-  void add(const std::int8_t* weights, std::int64_t n) noexcept {
-    while (n >= 16) {
-      const std::int64_t vectors = std::min<std::int64_t>(n / 16, 64);
-      detail::Words up{}, down{};
-      for (std::int64_t i = 0; i < vectors; ++i, weights += 16) {
-        const detail::SplitBytes pair = detail::split_weights(weights);
-        up += (pair.even & (pair.even > 0)) + (pair.odd & (pair.odd > 0));
-        down += (pair.even & (pair.even < 0)) + (pair.odd & (pair.odd < 0));
-      }
-      for (unsigned k = 0; k < 8; ++k) positive += up[k], negative += down[k];
-      n -= vectors * 16;
-    }
-    for (; n > 0; --n) add(*weights++);
+  // Without a branch: the signs of weights cannot be foretold.
+  void add(std::int8_t weight) noexcept {
+    positive += std::max<std::int64_t>(weight, 0);
+    negative += std::min<std::int64_t>(weight, 0);
   }
   [[nodiscard]] std::int64_t total() const noexcept { return positive + negative; }
   [[nodiscard]] std::int64_t absolute() const noexcept { return positive - negative; }
 };
+
+namespace detail {
+
+// The sums of each channel, where its weights are neighbours: [channels][n]. Of bytes: the positive weights, and all
+// plus 128.
+[[nodiscard]] inline std::vector<WeightSums> sums_of_rows(std::span<const std::int8_t> weights, std::int64_t channels) {
+  std::vector<WeightSums> sums(static_cast<std::size_t>(channels));
+  const std::int64_t length = static_cast<std::int64_t>(weights.size()) / channels;
+  const std::int8_t* from = weights.data();
+  for (WeightSums& of_channel : sums) {
+    UnsignedLongs up{}, all{};
+    std::int64_t i = 0;
+    for (; i + 16 <= length; i += 16, from += 16) {
+      const auto bytes = load_vector<Bytes16>(from);
+      up += sum_bytes(bytes & (bytes > 0));
+      all += sum_bytes(bytes ^ -128);
+    }
+    of_channel.positive = static_cast<std::int64_t>(up[0] + up[1]);
+    of_channel.negative = static_cast<std::int64_t>(all[0] + all[1]) - 128 * i - of_channel.positive;
+    for (; i < length; ++i) of_channel.add(*from++);
+  }
+  return sums;
+}
+
+// The same where the channel is the last extent, [n][channels]: 16 channels at once, in 16 bits that hold up to 256
+// weights; word k of `even` is of byte 2 * k, of `odd` of byte 2 * k + 1.
+[[nodiscard]] inline std::vector<WeightSums> sums_of_columns(std::span<const std::int8_t> weights,
+                                                             std::int64_t channels) {
+  std::vector<WeightSums> sums(static_cast<std::size_t>(channels));
+  const std::int64_t rows = static_cast<std::int64_t>(weights.size()) / channels;
+  std::int64_t c = 0;
+  for (; c + 16 <= channels; c += 16)
+    for (std::int64_t row = 0; row < rows;) {
+      const std::int64_t end = std::min<std::int64_t>(rows, row + 256);
+      const std::int64_t offset = 128 * (end - row);
+      UnsignedWords up_even{}, up_odd{}, all_even{}, all_odd{};
+      for (; row < end; ++row) {
+        const auto bytes = load_vector<Bytes16>(weights.data() + row * channels + c);
+        const auto up = UnsignedWords(bytes & (bytes > 0));
+        const auto all = UnsignedWords(bytes ^ -128);
+        up_even += up & 0xFF, up_odd += up >> 8;
+        all_even += all & 0xFF, all_odd += all >> 8;
+      }
+      for (unsigned k = 0; k < 16; ++k) {
+        WeightSums& of_channel = sums[static_cast<std::size_t>(c) + k];
+        const std::int64_t up = k % 2 == 0 ? up_even[k / 2] : up_odd[k / 2];
+        of_channel.positive += up;
+        of_channel.negative += (k % 2 == 0 ? all_even[k / 2] : all_odd[k / 2]) - offset - up;
+      }
+    }
+  for (; c < channels; ++c)
+    for (std::int64_t row = 0; row < rows; ++row)
+      sums[static_cast<std::size_t>(c)].add(weights[static_cast<std::size_t>(row * channels + c)]);
+  return sums;
+}
+
+}  // namespace detail
 
 // What the kernel's accumulator starts from, and the largest absolute value that it, or any partial sum, can take.
 struct AccumulatorBound {

@@ -21,26 +21,23 @@ inline namespace OCTAVO_ABI_TAG {
 
 namespace detail {
 
-// Accumulator starts over padded lanes, and each channel's bound; see accumulator.hpp. `weights` holds `length`
-// contiguous weights a channel.
-inline std::vector<std::int64_t> fold_starts(std::string_view what, std::span<const std::int8_t> weights,
-                                             std::int64_t channels, std::span<const std::int32_t> bias,
-                                             std::int32_t input_zero_point, std::int64_t per_group,
-                                             AlignedVector<std::int32_t>& starts) {
+// Accumulator starts over padded lanes, and each channel's bound; see accumulator.hpp.
+inline std::vector<std::int64_t> fold_starts(std::string_view what, const std::vector<WeightSums>& sums,
+                                             std::span<const std::int32_t> bias, std::int32_t input_zero_point,
+                                             std::int64_t per_group, PooledVector<std::int32_t>& starts) {
   require(input_zero_point >= 0 && input_zero_point <= 255, what, ": input zero point ", input_zero_point,
           " is not in [0, 255] (u8 terms)");
+  const auto channels = static_cast<std::int64_t>(sums.size());
   if (!bias.empty()) check_size(what, "biases", bias.size(), channels);
   const std::int64_t lanes = round_up(per_group, kLanes);
-  starts.assign(static_cast<std::size_t>(round_up(channels / per_group * lanes, kChannelBlock)), 0);
-  std::vector<std::int64_t> bounds;
-  const std::int64_t length = static_cast<std::int64_t>(weights.size()) / channels;
+  assign_all(starts, static_cast<std::size_t>(round_up(channels / per_group * lanes, kChannelBlock)), 0);
+  std::vector<std::int64_t> bounds(sums.size());
   for (std::int64_t c = 0; c < channels; ++c) {
-    WeightSums sums;
-    sums.add(weights.data() + c * length, length);
+    const auto channel = static_cast<std::size_t>(c);
     const AccumulatorBound bound =
-        prove_accumulator(what, c, sums, bias.empty() ? 0 : bias[static_cast<std::size_t>(c)], input_zero_point);
+        prove_accumulator(what, c, sums[channel], bias.empty() ? 0 : bias[channel], input_zero_point);
     starts[static_cast<std::size_t>(c / per_group * lanes + c % per_group)] = bound.start;
-    bounds.push_back(bound.largest);
+    bounds[channel] = bound.largest;
   }
   return bounds;
 }
@@ -58,10 +55,10 @@ class QuantizedConv2d {
                   std::span<const std::int32_t> bias, std::int32_t input_zero_point, const OutputStage& stage,
                   std::string_view what = "conv2d", WeightBits bits = WeightBits::eight)
       : plan_(what, geometry, weights, bits) {
-    const std::vector<std::int64_t> bounds =
-        detail::fold_starts(what, weights, geometry.out_c, bias, input_zero_point, plan_.per_group(), starts_);
+    const std::vector<std::int64_t> bounds = detail::fold_starts(what, detail::sums_of_rows(weights, geometry.out_c),
+                                                                 bias, input_zero_point, plan_.per_group(), starts_);
     stage_ = detail::PreparedStage(what, stage, geometry.groups, plan_.per_group(), bounds);
-    zero_row_.assign(static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
+    assign_all(zero_row_, static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
   }
 
   // in: [batch][in_h][in_w][in_c], out: [batch][out_h][out_w][out_c], u8 terms, not overlapping. scratch: at least
@@ -81,8 +78,8 @@ class QuantizedConv2d {
  private:
   detail::ConvPlan plan_;
   detail::PreparedStage stage_;
-  AlignedVector<std::int32_t> starts_;
-  AlignedVector<std::uint8_t> zero_row_;
+  PooledVector<std::int32_t> starts_;
+  PooledVector<std::uint8_t> zero_row_;
 };
 
 }  // namespace OCTAVO_ABI_TAG

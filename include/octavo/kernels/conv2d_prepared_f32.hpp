@@ -14,8 +14,8 @@
 #include <string_view>
 #include <utility>
 
-#include "../core/aligned.hpp"
 #include "../core/error.hpp"
+#include "../core/pool.hpp"
 #include "conv2d_f32.hpp"
 #include "depthwise_conv2d_f32.hpp"
 
@@ -61,7 +61,7 @@ class PreparedF32 {
 
   ConvGeometry g_;
   std::int64_t per_output_;  // weights of one output channel and tap
-  AlignedVector<float> bias_, weights_;
+  PooledVector<float> bias_, weights_;
   float low_, high_;
   std::string_view name_;
 };

@@ -60,20 +60,21 @@ class QuantizedConvDepthwise {
     require(fits(front.geometry, *front.stage, depthwise_), front.what, " and ", depthwise.what, ": cannot run as one");
     detail::check_size(depthwise.what, "weights", depthwise.weights.size(), 9 * depthwise_.out_c);
     const std::int64_t channels = depthwise_.out_c;
-    const std::vector<std::int64_t> front_bounds = detail::fold_starts(
-        front.what, front.weights, channels, front.bias, front.input_zero_point, channels, front_starts_);
+    const std::vector<std::int64_t> front_bounds =
+        detail::fold_starts(front.what, detail::sums_of_rows(front.weights, channels), front.bias,
+                            front.input_zero_point, channels, front_starts_);
     front_stage_ = detail::PreparedStage(front.what, *front.stage, 1, channels, front_bounds);
     const std::vector<std::int64_t> bounds =
-        detail::fold_depthwise_starts(depthwise.what, depthwise_, depthwise.weights, depthwise.bias,
-                                      depthwise.input_zero_point, depthwise_starts_);
+        detail::fold_starts(depthwise.what, detail::sums_of_columns(depthwise.weights, channels), depthwise.bias,
+                            depthwise.input_zero_point, channels, depthwise_starts_);
     depthwise_stage_ = detail::PreparedStage(depthwise.what, *depthwise.stage, 1, channels, bounds);
-    depthwise_weights_ = detail::pack_depthwise(depthwise_, depthwise.weights.data());
+    depthwise_weights_.plain.resize(depthwise.weights.size());
+    std::copy(depthwise.weights.begin(), depthwise.weights.end(), depthwise_weights_.plain.begin());
     pairs_ = detail::pack_depthwise_pairs(depthwise.weights.data(), channels);
-    quads_ = detail::QuadOrder(depthwise_starts_, depthwise_stage_, channels);
-    front_zero_row_.assign(static_cast<std::size_t>(front_.row_size()),
-                           static_cast<std::uint8_t>(front.input_zero_point));
-    zero_row_.assign(static_cast<std::size_t>(depthwise_.in_w * depthwise_.in_c),
-                     static_cast<std::uint8_t>(depthwise.input_zero_point));
+    assign_all(front_zero_row_, static_cast<std::size_t>(front_.row_size()),
+               static_cast<std::uint8_t>(front.input_zero_point));
+    assign_all(zero_row_, static_cast<std::size_t>(depthwise_.in_w * depthwise_.in_c),
+               static_cast<std::uint8_t>(depthwise.input_zero_point));
   }
 
   // in: [batch][in_h][in_w][in_c] of the first convolution, out: [batch][out_h][out_w][out_c] of the second, u8 terms,
@@ -91,8 +92,6 @@ class QuantizedConvDepthwise {
     call.depthwise_pairs = pairs_.data();
     call.depthwise_start = depthwise_starts_.data();
     call.depthwise_sink = depthwise_stage_.sink();
-    call.start_quads = quads_.start.data();
-    call.scale_quads = quads_.scale.data();
     call.zero_row = zero_row_.data();
     const detail::ConvDepthwiseKernel kernel = detail::conv_depthwise_level(fast());
     const std::int64_t units = detail::units_of(depthwise_), channels = depthwise_.out_c;
@@ -137,15 +136,14 @@ class QuantizedConvDepthwise {
 
   detail::ConvPlan front_;
   ConvGeometry depthwise_;
-  AlignedVector<std::int32_t> front_starts_;
+  PooledVector<std::int32_t> front_starts_;
   detail::PreparedStage front_stage_;
-  AlignedVector<std::uint8_t> front_zero_row_;
+  PooledVector<std::uint8_t> front_zero_row_;
   detail::DepthwiseWeights depthwise_weights_;
-  AlignedVector<std::int8_t> pairs_;
-  AlignedVector<std::int32_t> depthwise_starts_;
+  PooledVector<std::int8_t> pairs_;
+  PooledVector<std::int32_t> depthwise_starts_;
   detail::PreparedStage depthwise_stage_;
-  detail::QuadOrder quads_;
-  AlignedVector<std::uint8_t> zero_row_;
+  PooledVector<std::uint8_t> zero_row_;
 };
 
 }  // namespace OCTAVO_ABI_TAG

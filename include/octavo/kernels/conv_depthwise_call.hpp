@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../core/aligned.hpp"
+#include "../core/pool.hpp"
 #include "conv_plan.hpp"
 #include "depthwise.hpp"
 #include "geometry.hpp"
@@ -22,9 +22,9 @@ namespace detail {
 
 // Depthwise weights for pairs of rows: [channels / 16][3 columns][2 output rows][16][4]; the taps of a column's three
 // rows as [w0 w1 w2 0] for the upper output row and [0 w0 w1 w2] for the lower one.
-[[nodiscard]] inline AlignedVector<std::int8_t> pack_depthwise_pairs(const std::int8_t* weights,
+[[nodiscard]] inline PooledVector<std::int8_t> pack_depthwise_pairs(const std::int8_t* weights,
                                                                      std::int64_t channels) {
-  AlignedVector<std::int8_t> packed(static_cast<std::size_t>(round_up(channels, kLanes) * 24), 0);
+  PooledVector<std::int8_t> packed(static_cast<std::size_t>(round_up(channels, kLanes) * 24), 0);
   for (std::int64_t i = 0; i < 3; ++i)
     for (std::int64_t j = 0; j < 3; ++j)
       for (std::int64_t row = 0; row < 2; ++row)
@@ -41,12 +41,10 @@ struct ConvDepthwiseCall {
   const std::int32_t* front_start = nullptr;
   Sink front_sink;                                // min <= zero_point <= max
   const std::uint8_t* front_zero_row = nullptr;   // ConvPlan::row_size() zero points
-  const DepthwiseWeights* depthwise_weights = nullptr;
+  const DepthwiseWeights* depthwise_weights = nullptr;  // plain only
   const std::int8_t* depthwise_pairs = nullptr;  // pack_depthwise_pairs()
   const std::int32_t* depthwise_start = nullptr;
   Sink depthwise_sink;
-  const std::int32_t* start_quads = nullptr;  // see DepthwiseCall
-  const float* scale_quads = nullptr;
   const std::uint8_t* zero_row = nullptr;  // of the tensor between
   const std::uint8_t* in = nullptr;
   std::uint8_t* out = nullptr;

@@ -17,8 +17,8 @@ namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 namespace detail {
 
-// Levels without a fused kernel of their own, and output stages that those do not have: the level's two kernels in
-// turn, on bands of rows, all channels.
+// Levels without a fused kernel of their own, and output stages that those do not have, so that a model prepared on one
+// level runs on all: the level's matrix product and the portable depthwise kernel in turn, on bands of rows.
 template <Isa Level>
 struct ConvDepthwise {
   static void run(const ConvDepthwiseCall& call) {
@@ -33,8 +33,6 @@ struct ConvDepthwise {
     depthwise.zero_row = call.zero_row;
     depthwise.start = call.depthwise_start;
     depthwise.sink = call.depthwise_sink;
-    depthwise.start_quads = call.start_quads;
-    depthwise.scale_quads = call.scale_quads;
     depthwise.channel_end = g.out_c;
     const std::int64_t stride = g.window.stride_h, rows_a_unit = stride == 1 ? 2 : 1;
     const std::int64_t y_end = std::min(g.out_h, call.unit_end * rows_a_unit);
@@ -54,7 +52,7 @@ struct ConvDepthwise {
       part.window.pad_top = begin - top;
       depthwise.y_end = part.out_h;
       depthwise.out = call.out + y * g.out_w * g.out_c;
-      Depthwise<Level>::run(depthwise);
+      Depthwise<Isa::scalar>::run(depthwise);
     }
   }
 };

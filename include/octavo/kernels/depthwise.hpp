@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "../core/aligned.hpp"
 #include "../core/cpu.hpp"
+#include "../core/pool.hpp"
 #include "geometry.hpp"
 #include "portable_vector.hpp"
 #include "sink.hpp"
@@ -27,10 +27,10 @@ namespace detail {
 // `columns`: 3x3 only: [out_c / 64][3 columns][2 rows][4 quads][16][4]: taps [w0 w1 w2 0] for an output row and
 // [0 w0 w1 w2] for the one below it, from the same interleave of four image rows (stride 1).
 struct DepthwiseWeights {
-  AlignedVector<std::int8_t> plain;    // [kernel_h * kernel_w][out_c], and 15 bytes to read whole vectors
-  AlignedVector<std::int8_t> taps;     // out_c == in_c
-  AlignedVector<std::int8_t> columns;  // out_c == in_c, 3x3
-  AlignedVector<std::int32_t> sums;    // out_c == in_c: per channel, padded to 64; on ARM, for SDOT
+  PooledVector<std::int8_t> plain;    // [kernel_h * kernel_w][out_c], and 15 bytes to read whole vectors
+  PooledVector<std::int8_t> taps;     // out_c == in_c
+  PooledVector<std::int8_t> columns;  // out_c == in_c, 3x3
+  PooledVector<std::int32_t> sums;    // out_c == in_c: per channel, padded to 64; on ARM, for SDOT
   [[nodiscard]] std::size_t bytes() const noexcept {
     return plain.size() + taps.size() + columns.size() + 4 * sums.size();
   }
@@ -65,23 +65,29 @@ struct DepthwiseWeights {
   constexpr std::int64_t block_bytes = 256;  // 64 channels, four taps
   const std::int64_t blocks = round_up(g.out_c, kChannelBlock) / kChannelBlock;
   const std::int64_t groups = (count + 3) / 4;
-  packed.taps.assign(static_cast<std::size_t>(blocks * groups * block_bytes), 0);
-  for (std::int64_t t = 0; t < count; ++t)
-    for (std::int64_t c = 0; c < g.out_c; ++c)
-      packed.taps[static_cast<std::size_t>((c / kChannelBlock * groups + t / 4) * block_bytes + quad_position(c) +
-                                           t % 4)] = weights[t * g.out_c + c];
+  assign_all(packed.taps, static_cast<std::size_t>(blocks * groups * block_bytes), 0);
+  const auto weight = [&](std::int64_t tap, std::int64_t c) {
+    return static_cast<std::uint32_t>(static_cast<std::uint8_t>(weights[tap * g.out_c + c]));
+  };
+  for (std::int64_t c = 0; c < g.out_c; ++c)
+    for (std::int64_t group = 0; group < groups; ++group) {
+      std::uint32_t four = 0;
+      for (std::int64_t t = std::min<std::int64_t>(group * 4 + 4, count) - 1; t >= group * 4; --t)
+        four = four << 8 | weight(t, c);
+      store_vector(packed.taps.data() + (c / kChannelBlock * groups + group) * block_bytes + quad_position(c), four);
+    }
   if (g.window.kernel_h != 3 || g.window.kernel_w != 3) return packed;
-  packed.columns.assign(static_cast<std::size_t>(blocks * 6 * block_bytes), 0);
-  for (std::int64_t row = 0; row < 2; ++row)
-    for (std::int64_t i = 0; i < 3; ++i)
-      for (std::int64_t j = 0; j < 3; ++j)
-        for (std::int64_t c = 0; c < blocks * kChannelBlock; ++c) {
-          const std::int64_t block = (c / kChannelBlock * 3 + j) * 2 + row;
-          const std::int64_t from = repeated_channel(c, g.out_c);
-          if (from >= 0)
-            packed.columns[static_cast<std::size_t>(block * block_bytes + quad_position(c) + i + row)] =
-                weights[(i * 3 + j) * g.out_c + from];
-        }
+  assign_all(packed.columns, static_cast<std::size_t>(blocks * 6 * block_bytes), 0);
+  for (std::int64_t c = 0; c < blocks * kChannelBlock; ++c) {
+    const std::int64_t from = repeated_channel(c, g.out_c);
+    if (from < 0) continue;
+    std::int8_t* to = packed.columns.data() + c / kChannelBlock * 6 * block_bytes + quad_position(c);
+    for (std::int64_t j = 0; j < 3; ++j, to += 2 * block_bytes) {
+      const std::uint32_t three = weight(j, from) | weight(3 + j, from) << 8 | weight(6 + j, from) << 16;
+      store_vector(to, three);
+      store_vector(to + block_bytes, three << 8);
+    }
+  }
   return packed;
 }
 

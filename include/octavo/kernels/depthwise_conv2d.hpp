@@ -95,36 +95,23 @@ class DepthwisePlan {
   DepthwiseWeights weights_;
 };
 
-// fold_starts() for depthwise weights, whose channel is the last extent.
-inline std::vector<std::int64_t> fold_depthwise_starts(std::string_view what, const ConvGeometry& g,
-                                                       std::span<const std::int8_t> weights,
-                                                       std::span<const std::int32_t> bias,
-                                                       std::int32_t input_zero_point,
-                                                       AlignedVector<std::int32_t>& starts) {
-  std::vector<std::int8_t> by_channel(weights.size());
-  const std::int64_t taps = g.window.kernel_h * g.window.kernel_w;
-  for (std::int64_t t = 0; t < taps; ++t)
-    for (std::int64_t c = 0; c < g.out_c; ++c)
-      by_channel[static_cast<std::size_t>(c * taps + t)] = weights[static_cast<std::size_t>(t * g.out_c + c)];
-  return fold_starts(what, by_channel, g.out_c, bias, input_zero_point, g.out_c, starts);
-}
-
 // A stage of kind fast_codes in the order of the quads (quad_lane); nothing for other stages.
 struct QuadOrder {
-  AlignedVector<std::int32_t> start;
-  AlignedVector<float> scale;
+  PooledVector<std::int32_t> start;
+  PooledVector<float> scale;
 
   QuadOrder() = default;
-  QuadOrder(const AlignedVector<std::int32_t>& starts, const PreparedStage& stage, std::int64_t channels) {
+  QuadOrder(const PooledVector<std::int32_t>& starts, const PreparedStage& stage, std::int64_t channels) {
     if (!stage.fast()) return;
-    start.assign(starts.size(), 0);
-    scale.assign(starts.size(), 0.0F);
+    const float* const scales = stage.sink().scale;
+    assign_all(start, starts.size(), 0);
+    assign_all(scale, starts.size(), 0.0F);
     for (std::size_t c = 0; c < starts.size(); ++c) {
       const auto lane = static_cast<std::size_t>(quad_lane(static_cast<std::int64_t>(c)));
       const std::int64_t from = repeated_channel(static_cast<std::int64_t>(c), channels);
       if (from < 0) continue;
       start[lane] = starts[static_cast<std::size_t>(from)];
-      scale[lane] = stage.stage().scale[static_cast<std::size_t>(from)];
+      scale[lane] = scales[from];
     }
   }
 };
@@ -140,10 +127,10 @@ class QuantizedDepthwiseConv2d {
                            std::span<const std::int32_t> bias, std::int32_t input_zero_point, const OutputStage& stage,
                            std::string_view what = "depthwise_conv2d")
       : plan_(what, geometry, weights) {
-    const std::vector<std::int64_t> bounds =
-        detail::fold_depthwise_starts(what, geometry, weights, bias, input_zero_point, starts_);
+    const std::vector<std::int64_t> bounds = detail::fold_starts(what, detail::sums_of_columns(weights, geometry.out_c),
+                                                                 bias, input_zero_point, geometry.out_c, starts_);
     stage_ = detail::PreparedStage(what, stage, 1, geometry.out_c, bounds);
-    zero_row_.assign(static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
+    assign_all(zero_row_, static_cast<std::size_t>(plan_.zero_row_size()), static_cast<std::uint8_t>(input_zero_point));
     quads_ = detail::QuadOrder(starts_, stage_, geometry.out_c);
   }
 
@@ -164,9 +151,9 @@ class QuantizedDepthwiseConv2d {
  private:
   detail::DepthwisePlan plan_;
   detail::PreparedStage stage_;
-  AlignedVector<std::int32_t> starts_;
+  PooledVector<std::int32_t> starts_;
   detail::QuadOrder quads_;
-  AlignedVector<std::uint8_t> zero_row_;
+  PooledVector<std::uint8_t> zero_row_;
 };
 
 }  // namespace OCTAVO_ABI_TAG

@@ -39,9 +39,8 @@ template <class Plan>
 class DynamicRange {
  public:
   // Bound: as accumulator.hpp, without bias, for every input zero point in [0, 255].
-  // `sums_of(c)` are the WeightSums of channel c.
-  template <class Sums>
-  DynamicRange(std::string_view what, Plan plan, Sums sums_of, const DynamicRangeStage& stage)
+  // `sums`: one a channel.
+  DynamicRange(std::string_view what, Plan plan, const std::vector<WeightSums>& sums, const DynamicRangeStage& stage)
       : plan_(std::move(plan)), low_(stage.low), high_(stage.high) {
     const std::int64_t channels = plan_.geometry().out_c;
     const auto n = static_cast<std::size_t>(channels);
@@ -52,14 +51,14 @@ class DynamicRange {
     require(stage.low <= stage.high, what, ": empty range [", stage.low, ", ", stage.high, "]");
     const std::int64_t lanes_per_group = round_up(plan_.per_group(), kLanes);
     lanes_ = round_up(channels / plan_.per_group() * lanes_per_group, kChannelBlock);
-    weight_sum_.assign(static_cast<std::size_t>(lanes_), 0);
-    weight_scale_.assign(static_cast<std::size_t>(lanes_), 0.0F);
-    bias_.assign(static_cast<std::size_t>(lanes_), 0.0F);
+    assign_all(weight_sum_, static_cast<std::size_t>(lanes_), 0);
+    assign_all(weight_scale_, static_cast<std::size_t>(lanes_), 0.0F);
+    assign_all(bias_, static_cast<std::size_t>(lanes_), 0.0F);
     for (std::int64_t c = 0; c < channels; ++c) {
-      const WeightSums sums = sums_of(c);
-      for (const std::int32_t zero_point : {0, 255}) (void)prove_accumulator(what, c, sums, 0, zero_point);
+      const WeightSums& of_channel = sums[static_cast<std::size_t>(c)];
+      for (const std::int32_t zero_point : {0, 255}) (void)prove_accumulator(what, c, of_channel, 0, zero_point);
       const auto lane = static_cast<std::size_t>(c / plan_.per_group() * lanes_per_group + c % plan_.per_group());
-      weight_sum_[lane] = static_cast<std::int32_t>(sums.total());
+      weight_sum_[lane] = static_cast<std::int32_t>(of_channel.total());
       weight_scale_[lane] = stage.weight_scale[stage.weight_scale.size() == 1 ? 0 : static_cast<std::size_t>(c)];
       if (!stage.bias.empty()) bias_[lane] = stage.bias[static_cast<std::size_t>(c)];
     }
@@ -113,8 +112,8 @@ class DynamicRange {
 
   Plan plan_;
   std::int64_t lanes_ = 0;
-  AlignedVector<std::int32_t> weight_sum_;
-  AlignedVector<float> weight_scale_, bias_;
+  PooledVector<std::int32_t> weight_sum_;
+  PooledVector<float> weight_scale_, bias_;
   float low_, high_;
 };
 
@@ -126,14 +125,8 @@ class DynamicRangeConv2d {
  public:
   DynamicRangeConv2d(const ConvGeometry& geometry, std::span<const std::int8_t> weights, const DynamicRangeStage& stage,
                      std::string_view what = "conv2d", WeightBits bits = WeightBits::eight)
-      : engine_(
-            what, detail::ConvPlan(what, geometry, weights, bits),
-            [&](std::int64_t c) {
-              WeightSums sums;
-              sums.add(weights.data() + c * length(geometry), length(geometry));
-              return sums;
-            },
-            stage) {}
+      : engine_(what, detail::ConvPlan(what, geometry, weights, bits), detail::sums_of_rows(weights, geometry.out_c),
+                stage) {}
 
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {
     engine_.run(in, out, batch, threads, scratch);
@@ -144,10 +137,6 @@ class DynamicRangeConv2d {
   [[nodiscard]] std::int64_t macs() const noexcept { return engine_.plan().macs(); }
 
  private:
-  static std::int64_t length(const ConvGeometry& g) noexcept {
-    return g.window.kernel_h * g.window.kernel_w * (g.in_c / g.groups);
-  }
-
   detail::DynamicRange<detail::ConvPlan> engine_;
 };
 
@@ -156,16 +145,8 @@ class DynamicRangeDepthwiseConv2d {
  public:
   DynamicRangeDepthwiseConv2d(const ConvGeometry& geometry, std::span<const std::int8_t> weights,
                               const DynamicRangeStage& stage, std::string_view what = "depthwise_conv2d")
-      : engine_(
-            what, detail::DepthwisePlan(what, geometry, weights),
-            [&](std::int64_t c) {
-              WeightSums sums;
-              for (auto k = static_cast<std::size_t>(c); k < weights.size();
-                   k += static_cast<std::size_t>(geometry.out_c))
-                sums.add(weights[k]);
-              return sums;
-            },
-            stage) {}
+      : engine_(what, detail::DepthwisePlan(what, geometry, weights), detail::sums_of_columns(weights, geometry.out_c),
+                stage) {}
 
   void run(const float* in, float* out, std::int64_t batch, int threads, std::span<std::byte> scratch) const {
     engine_.run(in, out, batch, threads, scratch);

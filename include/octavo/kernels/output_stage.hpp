@@ -104,6 +104,7 @@ inline OutputStage make_output_stage(Rounding rounding, float input_scale, std::
   stage.zero_point = output.zero_point;
   stage.min = range.min;
   stage.max = range.max;
+  if (rounding == Rounding::nearest_even_f32) stage.scale.reserve(weight_scale.size());
   for (const float weight : weight_scale) {
     const Requantizer channel =
         make_requantizer(requantization_multiplier(input_scale, weight, output.scale), rounding);

@@ -14,9 +14,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
-#include "../core/aligned.hpp"
+#include "../core/pool.hpp"
 #include "accumulator.hpp"
+#include "portable_vector.hpp"
 #include "sink.hpp"
 
 namespace octavo {
@@ -49,33 +51,27 @@ class PackedWeights {
   PackedWeights(const std::int8_t* weights, std::int64_t channels, std::int64_t segments, std::int64_t length,
                 WeightBits bits = WeightBits::eight)
       : segments_(segments), quads_(round_up(length, 4) / 4) {
+    if constexpr (OCTAVO_ARM) {
+      assign_all(sums_, static_cast<std::size_t>(round_up(channels, kLanes)), 0);
+      const auto all = static_cast<std::size_t>(channels * segments * length);
+      const std::vector<WeightSums> of_channels = sums_of_rows({weights, all}, channels);
+      for (std::size_t c = 0; c < of_channels.size(); ++c)
+        sums_[c] = static_cast<std::int32_t>(of_channels[c].total());
+    }
     data_.resize(static_cast<std::size_t>(round_up(channels, kLanes) / kLanes * segments * quads_ * quad_bytes(bits)));
     std::int8_t* to = data_.data();  // filled in its order, a line after the other
-    std::int8_t wide[4 * kLanes];
+    std::vector<std::int8_t> wide(bits == WeightBits::four ? static_cast<std::size_t>(quads_ * 4 * kLanes) : 0);
     for (std::int64_t block = 0; block < channels; block += kLanes) {
-      if constexpr (OCTAVO_ARM)
-        add_up(weights + block * segments * length, std::min(kLanes, channels - block), segments * length);
-      for (std::int64_t s = 0; s < segments; ++s)
-        for (std::int64_t k = 0; k < length; k += 4, to += quad_bytes(bits)) {
-          std::int8_t* const line = bits == WeightBits::four ? wide : to;
-          const std::int64_t lanes = std::min(kLanes, channels - block);
-          const std::int8_t* from = weights + (block * segments + s) * length + k;
-          if (lanes < kLanes || k + 4 > length) std::memset(line, 0, 4 * kLanes);
-          if (k + 4 <= length)
-            for (std::int64_t lane = 0; lane < lanes; ++lane)
-              std::memcpy(line + 4 * lane, from + lane * segments * length, 4);
-          else
-            for (std::int64_t lane = 0; lane < lanes; ++lane)
-              std::copy_n(from + lane * segments * length, length - k, line + 4 * lane);
-          if (bits == WeightBits::four)
-            for (std::int64_t i = 0; i < 2 * kLanes; i += 8) {
-              std::uint64_t low, high;
-              std::memcpy(&low, wide + i, 8);
-              std::memcpy(&high, wide + 2 * kLanes + i, 8);
-              low = (low & kLowNibbles) | (high & kLowNibbles) << 4;
-              std::memcpy(to + i, &low, 8);
-            }
+      const std::int64_t lanes = std::min(kLanes, channels - block), stride = segments * length;
+      for (std::int64_t s = 0; s < segments; ++s, to += quads_ * quad_bytes(bits)) {
+        const std::int8_t* const from = weights + block * stride + s * length;
+        if (bits == WeightBits::eight) {
+          pack(from, stride, lanes, length, to);
+        } else {
+          pack(from, stride, lanes, length, wide.data());
+          for (std::int64_t q = 0; q < quads_; ++q) narrow(wide.data() + q * 4 * kLanes, to + q * 2 * kLanes);
         }
+      }
     }
   }
   [[nodiscard]] const std::int8_t* data() const noexcept { return data_.data(); }
@@ -86,18 +82,40 @@ class PackedWeights {
   [[nodiscard]] std::size_t bytes() const noexcept { return data_.size() + 4 * sums_.size(); }
 
  private:
-  // Adds up a block of 16 channels of `length` weights each.
-  void add_up(const std::int8_t* weights, std::int64_t lanes, std::int64_t length) {
-    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-      WeightSums sum;
-      if (lane < lanes) sum.add(weights + lane * length, length);
-      sums_.push_back(static_cast<std::int32_t>(sum.total()));
+  // `lanes` rows of `length` bytes, `stride` apart, as quads of 16 lanes.
+  static void pack(const std::int8_t* from, std::int64_t stride, std::int64_t lanes, std::int64_t length,
+                   std::int8_t* to) {
+    std::int64_t k = 0;
+    if (lanes == kLanes)
+      for (; k + 16 <= length; k += 16, to += 16 * kLanes)
+        for (std::int64_t lane = 0; lane < kLanes; lane += 4) {
+          const std::int8_t* row = from + lane * stride + k;
+          Lanes quads[4];
+          for (std::int64_t i = 0; i < 4; ++i) quads[i] = load_vector<Lanes>(row + i * stride);
+          transpose_lanes(quads);
+          for (std::int64_t i = 0; i < 4; ++i) store_vector(to + (i * kLanes + lane) * 4, quads[i]);
+        }
+    for (; k < length; k += 4, to += 4 * kLanes) {
+      const std::int64_t taken = std::min<std::int64_t>(4, length - k);
+      if (lanes < kLanes || taken < 4) std::memset(to, 0, 4 * kLanes);
+      for (std::int64_t lane = 0; lane < lanes; ++lane) std::copy_n(from + lane * stride + k, taken, to + 4 * lane);
+    }
+  }
+
+  // A quad of 16 channels, to half a byte a weight.
+  static void narrow(const std::int8_t* wide, std::int8_t* to) {
+    for (std::int64_t i = 0; i < 2 * kLanes; i += 8) {
+      std::uint64_t low, high;
+      std::memcpy(&low, wide + i, 8);
+      std::memcpy(&high, wide + 2 * kLanes + i, 8);
+      low = (low & kLowNibbles) | (high & kLowNibbles) << 4;
+      std::memcpy(to + i, &low, 8);
     }
   }
 
   std::int64_t segments_ = 0, quads_ = 0;
-  AlignedVector<std::int8_t> data_;
-  AlignedVector<std::int32_t> sums_;
+  PooledVector<std::int8_t> data_;
+  PooledVector<std::int32_t> sums_;
 };
 
 }  // namespace detail

@@ -65,9 +65,10 @@ class ShiftedConvolution {
     check_size(what, "biases", bias_.size(), g.out_c);
     std::vector<std::int64_t> bounds;
     if constexpr (kDepthwise)
-      bounds = fold_depthwise_starts(what, g, weights.codes, bias_, input_zero_point_, starts_);
+      bounds = fold_starts(what, sums_of_columns(weights.codes, g.out_c), bias_, input_zero_point_, g.out_c, starts_);
     else
-      bounds = fold_starts(what, weights.codes, g.out_c, bias_, input_zero_point_, plan_.per_group(), starts_);
+      bounds =
+          fold_starts(what, sums_of_rows(weights.codes, g.out_c), bias_, input_zero_point_, plan_.per_group(), starts_);
     in_float_ = *std::max_element(bounds.begin(), bounds.end()) < (1 << 24);
     const std::int64_t farthest = std::max(input_zero_point_, 255 - input_zero_point_);
     for (std::int64_t c = 0; c < g.out_c; ++c) {
@@ -232,9 +233,9 @@ class ShiftedConvolution {
   std::vector<double> real_scale_;
   std::vector<std::int8_t> codes_;
   std::vector<std::int32_t> bias_;
-  AlignedVector<std::int32_t> starts_;
-  AlignedVector<float> ones_, zeros_;
-  AlignedVector<std::uint8_t> zero_row_;
+  PooledVector<std::int32_t> starts_;
+  PooledVector<float> ones_, zeros_;
+  PooledVector<std::uint8_t> zero_row_;
   bool in_float_ = false;
 };
 

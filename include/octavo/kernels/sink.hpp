@@ -9,8 +9,8 @@
 #include <span>
 #include <string_view>
 
-#include "../core/aligned.hpp"
 #include "../core/cpu.hpp"
+#include "../core/pool.hpp"
 #include "accumulator.hpp"
 #include "output_stage.hpp"
 #include "portable_vector.hpp"
@@ -62,28 +62,27 @@ class PreparedStage {
   // `bounds`: each channel's largest accumulator. Throws when a tflite mode's left shift can leave int32.
   PreparedStage(std::string_view what, const OutputStage& stage, std::int64_t groups, std::int64_t per_group,
                 std::span<const std::int64_t> bounds)
-      : stage_(stage) {
+      : rounding_(stage.rounding), zero_point_(stage.zero_point), min_(stage.min), max_(stage.max) {
     check_output_stage(stage, groups * per_group);
     const std::int64_t lanes_per_group = round_up(per_group, kLanes);
     const auto lanes = static_cast<std::size_t>(round_up(groups * lanes_per_group, kChannelBlock));
-    const bool in_float = stage.rounding == Rounding::nearest_even_f32;
-    stage_.scale.assign(in_float ? lanes : 0, 0.0F);
-    stage_.multiplier.assign(in_float ? 0 : lanes, 0);
-    stage_.shift.assign(in_float ? 0 : lanes, 0);
-    fast_ = in_float;
+    fast_ = rounding_ == Rounding::nearest_even_f32;
+    assign_all(scale_, fast_ ? lanes : 0, 0.0F);
+    assign_all(multiplier_, fast_ ? 0 : lanes, 0);
+    assign_all(shift_, fast_ ? 0 : lanes, 0);
     for (std::int64_t channel = 0; channel < groups * per_group; ++channel) {
       const auto c = static_cast<std::size_t>(channel);
       const auto lane = static_cast<std::size_t>(channel / per_group * lanes_per_group + channel % per_group);
-      if (in_float) {
-        stage_.scale[lane] = stage.scale[stage.scale.size() == 1 ? 0 : c];
+      if (rounding_ == Rounding::nearest_even_f32) {
+        scale_[lane] = stage.scale[stage.scale.size() == 1 ? 0 : c];
         // Both factors are rounded once more inside the kernel; 2^30 leaves room for that.
-        fast_ = fast_ && static_cast<double>(bounds[c]) * static_cast<double>(stage_.scale[lane]) < 0x1p30;
+        fast_ = fast_ && static_cast<double>(bounds[c]) * static_cast<double>(scale_[lane]) < 0x1p30;
       } else {
         const std::size_t source = stage.multiplier.size() == 1 ? 0 : c;
-        stage_.multiplier[lane] = stage.multiplier[source];
-        stage_.shift[lane] = stage.shift[source];
-        require(stage_.shift[lane] <= 0 || bounds[c] <= std::numeric_limits<std::int32_t>::max() >> stage_.shift[lane],
-                what, ": output channel ", channel, ": accumulators up to ", bounds[c], " times 2^", stage_.shift[lane],
+        multiplier_[lane] = stage.multiplier[source];
+        shift_[lane] = stage.shift[source];
+        require(shift_[lane] <= 0 || bounds[c] <= std::numeric_limits<std::int32_t>::max() >> shift_[lane], what,
+                ": output channel ", channel, ": accumulators up to ", bounds[c], " times 2^", shift_[lane],
                 " leave int32");
       }
     }
@@ -92,21 +91,22 @@ class PreparedStage {
   [[nodiscard]] Sink sink() const noexcept {
     Sink s;
     s.kind = fast_ ? Sink::Kind::fast_codes : Sink::Kind::codes;
-    s.rounding = stage_.rounding;
-    s.zero_point = stage_.zero_point;
-    s.min = stage_.min;
-    s.max = stage_.max;
-    const bool in_float = stage_.rounding == Rounding::nearest_even_f32;
-    s.scale = in_float ? stage_.scale.data() : nullptr;
-    s.multiplier = in_float ? nullptr : stage_.multiplier.data();
-    s.shift = in_float ? nullptr : stage_.shift.data();
+    s.rounding = rounding_;
+    s.zero_point = zero_point_;
+    s.min = min_;
+    s.max = max_;
+    s.scale = scale_.empty() ? nullptr : scale_.data();
+    s.multiplier = multiplier_.empty() ? nullptr : multiplier_.data();
+    s.shift = shift_.empty() ? nullptr : shift_.data();
     return s;
   }
-  [[nodiscard]] const OutputStage& stage() const noexcept { return stage_; }
   [[nodiscard]] bool fast() const noexcept { return fast_; }
 
  private:
-  OutputStage stage_;
+  Rounding rounding_ = Rounding::nearest_even_f32;
+  std::int32_t zero_point_ = 0, min_ = 0, max_ = 255;
+  PooledVector<float> scale_;  // these three by lane; empty where the rounding mode has no use for them
+  PooledVector<std::int32_t> multiplier_, shift_;
   bool fast_ = false;
 };
 

@@ -6,11 +6,13 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "../core/parallel.hpp"
+#include "../core/pool.hpp"
 #include "fuse.hpp"
 #include "prepare.hpp"
 #include "program_info.hpp"
@@ -67,13 +69,27 @@ template <class Lazy = void>
   return step;
 }
 
+// About what the kernel of an operator packs, and its tables: depthwise codes in three forms (kernels/depthwise.hpp; two
+// of their own in kernels/conv_depthwise.hpp), 16 bytes a channel, a row of zero points.
+template <class Lazy = void>
+[[nodiscard]] std::int64_t packed_estimate(const Program& program, const Op& op) {
+  if (!is_convolution(op.kind)) return 0;
+  const TensorInfo& weights = input_of(program, op, 1);
+  if (weights.dtype == DType::f32) return data_bytes(weights.dtype, weights.shape);
+  const ConvGeometry g = geometry_of(program, op);
+  const bool depthwise = op.kind == OpKind::depthwise_conv2d;
+  const std::int64_t padded = octavo::detail::round_up(g.out_c, octavo::detail::kChannelBlock);
+  return weights.shape.size() / g.out_c * (depthwise ? 5 * padded : octavo::detail::round_up(g.out_c, 16)) +
+         16 * padded + (g.pointwise() ? 0 : g.in_w * g.in_c);
+}
+
 inline void forget_constants(const Program& program, const Op& op) {
   for (const int id : op.inputs)
     if (id >= 0) tensor_at(program, id).data.forget();
 }
 
-// Prepares each operator, several at once. An operator's constants are not read again afterwards. Throws the error of
-// the first operator that has one.
+// Prepares each operator, several at once, with all that is packed in one pool. An operator's constants are not read
+// again afterwards. Throws the error of the first operator that has one.
 template <class Lazy = void>
 [[nodiscard]] std::vector<Step> prepare_steps(const Program& program, std::vector<FusedOp> ops, int threads) {
   std::vector<Step> steps(ops.size());
@@ -84,9 +100,14 @@ template <class Lazy = void>
     order.emplace_back(-front - constant_bytes(program, ops[i].op), i);
   }
   std::sort(order.begin(), order.end());
+  std::int64_t packed = 0;
+  for (const FusedOp& fused : ops)
+    packed += packed_estimate(program, fused.op) + (fused.front ? packed_estimate(program, *fused.front) : 0);
+  const auto pool = std::make_shared<Pool>(static_cast<std::size_t>(packed));
   std::atomic<std::size_t> next{0};
   const int parts = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), ops.size()));
   parallel_for(parts, parts, [&](std::int64_t, std::int64_t, int) {
+    const PoolScope scope(pool);
     for (std::size_t n = next++; n < order.size(); n = next++) {
       const std::size_t i = order[n].second;
       try {

@@ -154,7 +154,7 @@ inline std::int64_t Session::checked_batch(std::span<const ConstBuffer> inputs, 
   const std::int64_t image = tensor(p.inputs[0]).shape.size();
   const std::int64_t batch = inputs[0].size / image;
   const auto check = [&](const TensorInfo& t, std::int64_t size, DType dtype) {
-    require(batch >= 1 && t.shape.size() * batch == size, "tensor '", t.name, "': ", t.shape.to_string(), " times ",
+    require(batch >= 1 && t.shape.size() * batch == size, "tensor '", t.name, "': ", t.shape, " times ",
             std::max<std::int64_t>(batch, 1), " images needs ", t.shape.size() * std::max<std::int64_t>(batch, 1),
             " values, the buffer has ", size);
     detail::check_border(t, dtype);
