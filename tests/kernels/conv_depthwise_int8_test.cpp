@@ -19,7 +19,8 @@ struct Pair {
 };
 
 // A depthwise 3x3 convolution of an image of h x w x channels.
-ConvGeometry depthwise_of(std::int64_t h, std::int64_t w, std::int64_t channels, std::int64_t stride, std::int64_t pad) {
+ConvGeometry depthwise_of(std::int64_t h, std::int64_t w, std::int64_t channels, std::int64_t stride,
+                          std::int64_t pad) {
   ConvGeometry g;
   g.in_h = h, g.in_w = w, g.in_c = g.out_c = channels;
   g.out_h = (h - 1 + pad) / stride + 1;
@@ -55,7 +56,8 @@ void check(const Pair& pair, Rounding rounding, int pattern, int stage_kind, Rng
   fill_weights(front_weights.data(), front_weights.size(), pattern, rng);
   fill_weights(weights.data(), weights.size(), pattern, rng);
   Exact<std::int32_t> front_bias(rng.below(3) == 0 ? 0 : f.out_c), bias(rng.below(3) == 0 ? 0 : d.out_c);
-  for (std::size_t c = 0; c < front_bias.size(); ++c) front_bias[c] = static_cast<std::int32_t>(rng.below(40001)) - 20000;
+  for (std::size_t c = 0; c < front_bias.size(); ++c)
+    front_bias[c] = static_cast<std::int32_t>(rng.below(40001)) - 20000;
   for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = static_cast<std::int32_t>(rng.below(40001)) - 20000;
   const auto zero_point = static_cast<std::int32_t>(pattern == 0 ? rng.below(256) : rng.below(2) * 255);
   const OutputStage between = between_stage(rounding, f.out_c, products, stage_kind, rng);
@@ -78,7 +80,8 @@ void check(const Pair& pair, Rounding rounding, int pattern, int stage_kind, Rng
     ++cases;
     INFO(name_of(isa), " ", name_of(rounding), " in ", f.in_h, "x", f.in_w, "x", f.in_c, " kernel ", f.window.kernel_h,
          " between ", d.in_h, "x", d.in_w, "x", d.in_c, " out ", d.out_h, "x", d.out_w, " stride ", d.window.stride_h,
-         " pad ", d.window.pad_top, ",", d.window.pad_left, " batch ", batch, " threads ", threads, " pattern ", pattern);
+         " pad ", d.window.pad_top, ",", d.window.pad_left, " batch ", batch, " threads ", threads, " pattern ",
+         pattern);
     REQUIRE(out == expected);
   });
 }

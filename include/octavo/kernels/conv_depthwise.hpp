@@ -1,10 +1,10 @@
-// octavo/kernels/conv_depthwise.hpp: a convolution and the 3x3 depthwise convolution that reads it, in one: the front of
-// an inverted residual block, or of a whole MobileNet.
+// octavo/kernels/conv_depthwise.hpp: a convolution and the 3x3 depthwise convolution that reads it, in one: the front
+// of an inverted residual block, or of a whole MobileNet.
 //
 //   out = depthwise_conv2d(conv2d(in)), each with its own output stage: see conv2d.hpp and depthwise_conv2d.hpp.
-// The bytes are those of the two kernels one after the other. The tensor between them, in MobileNetV2 six times as large
-// as the block's input, is never written as a whole: a few of its rows stand in a ring of scratch memory that fits a
-// core's cache, in whatever order suits the level in use.
+// The bytes are those of the two kernels one after the other. The tensor between them, in MobileNetV2 six times as
+// large as the block's input, is never written as a whole: a few of its rows stand in a ring of scratch memory that
+// fits a core's cache, in whatever order suits the level in use.
 #ifndef OCTAVO_KERNELS_CONV_DEPTHWISE_HPP_
 #define OCTAVO_KERNELS_CONV_DEPTHWISE_HPP_
 
@@ -123,7 +123,9 @@ class QuantizedConvDepthwise {
     return front_.packed_bytes() + pairs_.size() + depthwise_weights_.bytes();
   }
   [[nodiscard]] std::string_view kernel_name() const { return detail::conv_depthwise_level(fast()).name; }
-  [[nodiscard]] std::int64_t macs() const noexcept { return front_.macs() + depthwise_.out_size() * 9; }  // of one image
+  [[nodiscard]] std::int64_t macs() const noexcept {
+    return front_.macs() + depthwise_.out_size() * 9;
+  }  // of one image
 
  private:
   [[nodiscard]] bool fast() const noexcept { return front_stage_.fast() && depthwise_stage_.fast(); }

@@ -1,8 +1,8 @@
-// octavo/kernels/conv_depthwise_call.hpp: what the fused kernel of a convolution and the depthwise convolution behind it
-// works on.
+// octavo/kernels/conv_depthwise_call.hpp: what the fused kernel of a convolution and the depthwise convolution behind
+// it works on.
 //
-// A unit of output is two rows (stride 1) or one (stride 2). Units [unit_begin, unit_end) are computed from the top; the
-// rows of the tensor between that the next unit reads again stay in a ring.
+// A unit of output is two rows (stride 1) or one (stride 2). Units [unit_begin, unit_end) are computed from the top;
+// the rows of the tensor between that the next unit reads again stay in a ring.
 #ifndef OCTAVO_KERNELS_CONV_DEPTHWISE_CALL_HPP_
 #define OCTAVO_KERNELS_CONV_DEPTHWISE_CALL_HPP_
 
@@ -22,8 +22,7 @@ namespace detail {
 
 // Depthwise weights for pairs of rows: [channels / 16][3 columns][2 output rows][16][4]; the taps of a column's three
 // rows as [w0 w1 w2 0] for the upper output row and [0 w0 w1 w2] for the lower one.
-[[nodiscard]] inline PooledVector<std::int8_t> pack_depthwise_pairs(const std::int8_t* weights,
-                                                                     std::int64_t channels) {
+[[nodiscard]] inline PooledVector<std::int8_t> pack_depthwise_pairs(const std::int8_t* weights, std::int64_t channels) {
   PooledVector<std::int8_t> packed(static_cast<std::size_t>(round_up(channels, kLanes) * 24), 0);
   for (std::int64_t i = 0; i < 3; ++i)
     for (std::int64_t j = 0; j < 3; ++j)
@@ -39,10 +38,10 @@ struct ConvDepthwiseCall {
   const ConvPlan* front = nullptr;
   const ConvGeometry* depthwise = nullptr;  // 3x3, stride 1 or 2, multiplier 1
   const std::int32_t* front_start = nullptr;
-  Sink front_sink;                                // min <= zero_point <= max
-  const std::uint8_t* front_zero_row = nullptr;   // ConvPlan::row_size() zero points
+  Sink front_sink;                                      // min <= zero_point <= max
+  const std::uint8_t* front_zero_row = nullptr;         // ConvPlan::row_size() zero points
   const DepthwiseWeights* depthwise_weights = nullptr;  // plain only
-  const std::int8_t* depthwise_pairs = nullptr;  // pack_depthwise_pairs()
+  const std::int8_t* depthwise_pairs = nullptr;         // pack_depthwise_pairs()
   const std::int32_t* depthwise_start = nullptr;
   Sink depthwise_sink;
   const std::uint8_t* zero_row = nullptr;  // of the tensor between

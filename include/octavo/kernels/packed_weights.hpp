@@ -55,8 +55,7 @@ class PackedWeights {
       assign_all(sums_, static_cast<std::size_t>(round_up(channels, kLanes)), 0);
       const auto all = static_cast<std::size_t>(channels * segments * length);
       const std::vector<WeightSums> of_channels = sums_of_rows({weights, all}, channels);
-      for (std::size_t c = 0; c < of_channels.size(); ++c)
-        sums_[c] = static_cast<std::int32_t>(of_channels[c].total());
+      for (std::size_t c = 0; c < of_channels.size(); ++c) sums_[c] = static_cast<std::int32_t>(of_channels[c].total());
     }
     data_.resize(static_cast<std::size_t>(round_up(channels, kLanes) / kLanes * segments * quads_ * quad_bytes(bits)));
     std::int8_t* to = data_.data();  // filled in its order, a line after the other

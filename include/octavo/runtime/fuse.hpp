@@ -31,8 +31,9 @@ struct FusedOp {
 template <class Lazy = void>
 [[nodiscard]] std::vector<FusedOp> fuse_ops(const Program& program, bool fuse);
 
-// Joins each operator of `ops` with the one whose result it alone reads, where may_join(front, op) says so: op.inputs[0]
-// is then the front's input, and its name that of both. The tensor between them is not in memory as a whole.
+// Joins each operator of `ops` with the one whose result it alone reads, where may_join(front, op) says so:
+// op.inputs[0] is then the front's input, and its name that of both. The tensor between them is not in memory as a
+// whole.
 template <class MayJoin>
 [[nodiscard]] std::vector<FusedOp> join_fronts(const Program& program, std::vector<FusedOp> ops, MayJoin may_join);
 

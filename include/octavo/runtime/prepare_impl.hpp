@@ -69,8 +69,8 @@ template <class Lazy = void>
   return step;
 }
 
-// About what the kernel of an operator packs, and its tables: depthwise codes in three forms (kernels/depthwise.hpp; two
-// of their own in kernels/conv_depthwise.hpp), 16 bytes a channel, a row of zero points.
+// About what the kernel of an operator packs, and its tables: depthwise codes in three forms (kernels/depthwise.hpp;
+// two of their own in kernels/conv_depthwise.hpp), 16 bytes a channel, a row of zero points.
 template <class Lazy = void>
 [[nodiscard]] std::int64_t packed_estimate(const Program& program, const Op& op) {
   if (!is_convolution(op.kind)) return 0;

@@ -9,9 +9,9 @@
 #include "../kernels/add.hpp"
 #include "../kernels/code_map.hpp"
 #include "../kernels/conv2d.hpp"
+#include "../kernels/conv_depthwise.hpp"
 #include "../kernels/dense.hpp"
 #include "../kernels/depthwise_conv2d.hpp"
-#include "../kernels/conv_depthwise.hpp"
 #include "../kernels/pad.hpp"
 #include "../kernels/pool.hpp"
 #include "../kernels/quantize.hpp"
@@ -82,8 +82,8 @@ void prepare_convolution_i8(const Program& program, Step& step) {
         geometry.out_w);
 }
 
-// Whether a convolution and the depthwise one that reads it get the kernel of both: where it is faster than the two, that
-// is on AVX512-VNNI (docs/performance.md).
+// Whether a convolution and the depthwise one that reads it get the kernel of both: where it is faster than the two,
+// that is on AVX512-VNNI (docs/performance.md).
 template <class Lazy = void>
 [[nodiscard]] bool runs_as_conv_depthwise(const Program& program, const Op& front, const Op& depthwise) {
   if (front.kind != OpKind::conv2d || depthwise.kind != OpKind::depthwise_conv2d) return false;
@@ -116,8 +116,7 @@ void prepare_conv_depthwise_i8(const Program& program, Step& step) {
                             &stage,
                             op.name};
   };
-  set_convolution<std::uint8_t>(step,
-                                QuantizedConvDepthwise(parts(front, stages[0]), parts(depthwise, stages[1])));
+  set_convolution<std::uint8_t>(step, QuantizedConvDepthwise(parts(front, stages[0]), parts(depthwise, stages[1])));
 }
 
 // A kernel with run(in, out, n, threads); n = images times `per_image`.

@@ -48,7 +48,8 @@ struct GemmNeon<OCTAVO_DETAIL_LEVEL, Bits> {
       if constexpr (Fast) scale[v] = vld1q_f32(call.sink.scale + c + 4 * v);
     }
     const FastCodesNeon stage(call.sink);
-    const std::int8_t* const panel_weights = call.weights + c * call.segments * call.quads * (quad_bytes(Bits) / kLanes);
+    const std::int8_t* const panel_weights =
+        call.weights + c * call.segments * call.quads * (quad_bytes(Bits) / kLanes);
     const std::int64_t stride = call.row_stride;
     const std::int64_t segments = call.segments;  // locals: what quad() says of memory would have them read again
     const std::int64_t quads = call.quads;

@@ -153,10 +153,9 @@ class ConvDepthwiseAvx512 {
           }
 #pragma GCC unroll 2
           for (unsigned v = 0; v < Vectors; ++v) acc[v] = FastCodesAvx512::scaled(acc[v], scale + 16 * v);
-          const __m512i packed = codes.pack(_mm512_maskz_mov_epi32(upper_exists, acc[0]),
-                                            _mm512_maskz_mov_epi32(upper_exists, acc[Vectors - 1]),
-                                            _mm512_maskz_mov_epi32(lower_exists, acc[0]),
-                                            _mm512_maskz_mov_epi32(lower_exists, acc[Vectors - 1]));
+          const __m512i packed = codes.pack(
+              _mm512_maskz_mov_epi32(upper_exists, acc[0]), _mm512_maskz_mov_epi32(upper_exists, acc[Vectors - 1]),
+              _mm512_maskz_mov_epi32(lower_exists, acc[0]), _mm512_maskz_mov_epi32(lower_exists, acc[Vectors - 1]));
           _mm512_store_si512(to, _mm512_shuffle_epi8(packed, order));
         }
         continue;
@@ -189,8 +188,8 @@ class ConvDepthwiseAvx512 {
     }
   }
 
-  // A 3x3 window on 3 channels: pairs [begin, end). A row of the window is 9 bytes: two quads, and the last bytes of the
-  // three rows make a seventh. Pixels whose window leaves the image to the left or right read a copy.
+  // A 3x3 window on 3 channels: pairs [begin, end). A row of the window is 9 bytes: two quads, and the last bytes of
+  // the three rows make a seventh. Pixels whose window leaves the image to the left or right read a copy.
   template <unsigned Vectors>
   OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) void window(std::int64_t c, std::int64_t vector,
                                                                  std::int64_t begin, std::int64_t end) const {
@@ -211,10 +210,10 @@ class ConvDepthwiseAvx512 {
       const std::int8_t* const packed = weights + v * 9 * 64;  // 3 segments of 3 quads, the last with one weight
 #pragma GCC unroll 6
       for (unsigned k = 0; k < 6; ++k) weight[k][v] = _mm512_loadu_si512(packed + (k / 2 * 3 + k % 2) * 64);
-      weight[6][v] = _mm512_or_si512(
-          _mm512_or_si512(_mm512_loadu_si512(packed + 2 * 64),
-                          _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 5 * 64), 8)),
-          _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 8 * 64), 16));
+      weight[6][v] =
+          _mm512_or_si512(_mm512_or_si512(_mm512_loadu_si512(packed + 2 * 64),
+                                          _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 5 * 64), 8)),
+                          _mm512_maskz_slli_epi32(kAll16, _mm512_loadu_si512(packed + 8 * 64), 16));
 #pragma GCC unroll 7
       for (unsigned k = 0; k < 7; ++k) __asm__("" : "+v"(weight[k][v]));
     }
@@ -268,13 +267,12 @@ class ConvDepthwiseAvx512 {
 #pragma GCC unroll 2
           for (unsigned v = 0; v < Vectors; ++v) {
             const __m512 s = _mm512_loadu_ps(scale + 16 * v);
-            acc_upper[v] = _mm512_maskz_cvtps_epi32(
-                exist[0], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc_upper[v]), s));
-            acc_lower[v] = _mm512_maskz_cvtps_epi32(
-                exist[1], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc_lower[v]), s));
+            acc_upper[v] =
+                _mm512_maskz_cvtps_epi32(exist[0], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc_upper[v]), s));
+            acc_lower[v] =
+                _mm512_maskz_cvtps_epi32(exist[1], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc_lower[v]), s));
           }
-          const __m512i packed =
-              codes.pack(acc_upper[0], acc_upper[Vectors - 1], acc_lower[0], acc_lower[Vectors - 1]);
+          const __m512i packed = codes.pack(acc_upper[0], acc_upper[Vectors - 1], acc_lower[0], acc_lower[Vectors - 1]);
           _mm512_store_si512(to, _mm512_shuffle_epi8(packed, order));
         }
       }
@@ -342,17 +340,20 @@ class ConvDepthwiseAvx512 {
         __asm__("" : "+v"(s));
 #pragma GCC unroll 4
         for (unsigned i = 0; i < 4; ++i)
-          acc[i][v] = (Present >> i & 1U) == 0
-                          ? _mm512_setzero_si512()
-                          : _mm512_maskz_cvtps_epi32(mask[i], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc[i][v]), s));
+          acc[i][v] =
+              (Present >> i & 1U) == 0
+                  ? _mm512_setzero_si512()
+                  : _mm512_maskz_cvtps_epi32(mask[i], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(kAll16, acc[i][v]), s));
       }
 #pragma GCC unroll 2
       for (unsigned v = 0; v < Vectors; v += 2) {
         const unsigned u = v + 1 < Vectors ? v + 1 : v;
         const std::int64_t place = x * 64 + v / 2 * next_vector;
-        _mm512_store_si512(to0 + place, _mm512_shuffle_epi8(codes.pack(acc[0][v], acc[0][u], acc[1][v], acc[1][u]), order));
+        _mm512_store_si512(to0 + place,
+                           _mm512_shuffle_epi8(codes.pack(acc[0][v], acc[0][u], acc[1][v], acc[1][u]), order));
         if constexpr (two)
-          _mm512_store_si512(to1 + place, _mm512_shuffle_epi8(codes.pack(acc[2][v], acc[2][u], acc[3][v], acc[3][u]), order));
+          _mm512_store_si512(to1 + place,
+                             _mm512_shuffle_epi8(codes.pack(acc[2][v], acc[2][u], acc[3][v], acc[3][u]), order));
       }
     }
   }

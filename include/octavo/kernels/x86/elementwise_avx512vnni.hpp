@@ -1,5 +1,5 @@
-// octavo/kernels/x86/elementwise_avx512vnni.hpp: add and quantize, 64 elements at a time; what is left, and what is rare,
-// is done by the AVX2 level.
+// octavo/kernels/x86/elementwise_avx512vnni.hpp: add and quantize, 64 elements at a time; what is left, and what is
+// rare, is done by the AVX2 level.
 #ifndef OCTAVO_KERNELS_X86_ELEMENTWISE_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_ELEMENTWISE_AVX512VNNI_HPP_
 
@@ -21,8 +21,8 @@ template <>
 struct Elementwise<Isa::avx512vnni> : Elementwise<Isa::avx2> {
   static constexpr std::string_view kName = "elementwise_avx512vnni";
 
-  // As on AVX2: a code between the bytes of 2^23 is the float 2^23 + code; less 2^23 + zero point, which is exact, it is
-  // the difference. The packs put back in order what the unpacks took apart.
+  // As on AVX2: a code between the bytes of 2^23 is the float 2^23 + code; less 2^23 + zero point, which is exact, it
+  // is the difference. The packs put back in order what the unpacks took apart.
   OCTAVO_TARGET_AVX512VNNI static void add(const PreparedAdd& add, const std::uint8_t* a, const std::uint8_t* b,
                                            std::uint8_t* out, std::int64_t n) {
     std::int64_t i = 0;
