@@ -190,13 +190,14 @@ TEST_CASE("weights of 4 bits take half the memory and have kernels of their own"
   g.window.pad_top = g.window.pad_left = 1;
   const QuantizedConv2d eight(g, weights, {}, 3, stage);
   const QuantizedConv2d four(g, weights, {}, 3, stage, "conv2d", WeightBits::four);
-  CHECK(eight.packed_bytes() == 2 * four.packed_bytes());
+  const auto sums = [](std::size_t channels) { return OCTAVO_ARM ? 4 * channels : 0; };  // padded to 16
+  CHECK(eight.packed_bytes() - sums(32) == 2 * (four.packed_bytes() - sums(32)));
   at_each_level([&](Isa isa) {
     CHECK(eight.kernel_name() == "implicit_gemm_u8s8_" + std::string(name_of(isa)));
     CHECK(four.kernel_name() == "implicit_gemm_u8s4_" + std::string(name_of(isa)));
     const QuantizedDense dense(8, 16, std::span(weights).first(8 * 16), {}, 3, stage, "dense", WeightBits::four);
     CHECK(dense.kernel_name() == "gemm_u8s4_" + std::string(name_of(isa)));
-    CHECK(dense.packed_bytes() == 8 * 16 / 2);
+    CHECK(dense.packed_bytes() == 8 * 16 / 2 + sums(16));
   });
   for (const int beyond : {8, -9}) {
     weights[63 * 2 + 1] = static_cast<std::int8_t>(beyond);

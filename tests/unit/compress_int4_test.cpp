@@ -35,8 +35,9 @@ runtime::Program widened(runtime::Program program) {
   return program;
 }
 
+// Each operator by itself: int8 convolutions that run as one with what follows pack other tables.
 std::int64_t packed_by_kernels(const runtime::Program& program) {
-  return static_cast<std::int64_t>(runtime::Model(program).info().packed_bytes);
+  return static_cast<std::int64_t>(runtime::Model(program, {.fuse = false}).info().packed_bytes);
 }
 
 // What 4-bit weights of 1x1, dense and other full convolutions save: half of their channels, padded to 16, times their

@@ -79,8 +79,10 @@ template <class Lazy = void>
   const ConvGeometry g = geometry_of(program, op);
   const bool depthwise = op.kind == OpKind::depthwise_conv2d;
   const std::int64_t padded = octavo::detail::round_up(g.out_c, octavo::detail::kChannelBlock);
-  return weights.shape.size() / g.out_c * (depthwise ? 5 * padded : octavo::detail::round_up(g.out_c, 16)) +
-         16 * padded + (g.pointwise() ? 0 : g.in_w * g.in_c);
+  const std::int64_t codes =
+      weights.shape.size() / g.out_c * (depthwise ? 5 * padded : octavo::detail::round_up(g.out_c, 16));
+  return (weights.dtype == DType::i4 && !depthwise ? codes / 2 : codes) + 16 * padded +
+         (g.pointwise() ? 0 : g.in_w * g.in_c);
 }
 
 inline void forget_constants(const Program& program, const Op& op) {
