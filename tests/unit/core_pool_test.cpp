@@ -14,13 +14,13 @@
 
 using namespace octavo;
 
-TEST_CASE("arena: huge pages where at least half of one is needed") {
-  constexpr std::size_t half = std::size_t{1} << 20;
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, half - 1, half, 2 * half, 3 * half - 1, 3 * half}) {
+TEST_CASE("arena: huge pages where at least seven eighths of one are needed") {
+  constexpr std::size_t page = std::size_t{1} << 21, most = page / 8 * 7;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, most - 1, most, page, page + most - 1, page + most}) {
     const Arena arena(size);
     CHECK(arena.size() == size);
-    CHECK(arena.reserved() == std::max(size, (size + half) / (2 * half) * 2 * half));
-    CHECK(reinterpret_cast<std::uintptr_t>(arena.data()) % (arena.reserved() >= 2 * half ? 2 * half : kAlignment) == 0);
+    CHECK(arena.reserved() == std::max(size, (size + page - most) / page * page));
+    CHECK(reinterpret_cast<std::uintptr_t>(arena.data()) % (arena.reserved() >= page ? page : kAlignment) == 0);
   }
   CHECK_THROWS_AS(Arena(SIZE_MAX), std::bad_alloc);
 }

@@ -16,8 +16,8 @@
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 
-// One block, 64-byte aligned, not initialized. Huge pages (2 MiB) are asked for as long as at least seven eighths of one
-// are needed, and taken whole: the first run of a model then meets one page fault for each, not one for each 4 KiB.
+// One block, 64-byte aligned, not initialized. Huge pages (2 MiB) are asked for as long as at least seven eighths of
+// one are needed, and taken whole: the first run of a model then meets one page fault for each, not one for each 4 KiB.
 class Arena {
  public:
   Arena() = default;

@@ -69,20 +69,23 @@ template <class Lazy = void>
   return step;
 }
 
-// About what the kernel of an operator packs, and its tables: depthwise codes in three forms (kernels/depthwise.hpp;
-// two of their own in kernels/conv_depthwise.hpp), 16 bytes a channel, a row of zero points.
+// About what the kernel of an operator packs, and its tables: a start and a scale a channel, a row of zero points;
+// depthwise codes in three forms and tables in two orders (kernels/depthwise.hpp), or, `joined` with the operator in
+// front, in two forms (kernels/conv_depthwise.hpp).
 template <class Lazy = void>
-[[nodiscard]] std::int64_t packed_estimate(const Program& program, const Op& op) {
+[[nodiscard]] std::int64_t packed_estimate(const Program& program, const Op& op, bool joined) {
+  constexpr std::int64_t rounding = 512;  // of a few tables to whole lines
   if (!is_convolution(op.kind)) return 0;
   const TensorInfo& weights = input_of(program, op, 1);
-  if (weights.dtype == DType::f32) return data_bytes(weights.dtype, weights.shape);
+  if (weights.dtype == DType::f32) return data_bytes(weights.dtype, weights.shape) + rounding;
   const ConvGeometry g = geometry_of(program, op);
-  const bool depthwise = op.kind == OpKind::depthwise_conv2d;
   const std::int64_t padded = octavo::detail::round_up(g.out_c, octavo::detail::kChannelBlock);
-  const std::int64_t codes =
-      weights.shape.size() / g.out_c * (depthwise ? 5 * padded : octavo::detail::round_up(g.out_c, 16));
-  return (weights.dtype == DType::i4 && !depthwise ? codes / 2 : codes) + 16 * padded +
-         (g.pointwise() ? 0 : g.in_w * g.in_c);
+  const std::int64_t row = g.pointwise() ? 0 : g.in_w * g.in_c;
+  if (op.kind == OpKind::depthwise_conv2d)
+    return (joined ? 33 * g.out_c + 8 * padded : weights.shape.size() / g.out_c * 5 * padded + 16 * padded) + row +
+           rounding;
+  const std::int64_t codes = weights.shape.size() / g.out_c * octavo::detail::round_up(g.out_c, 16);
+  return (weights.dtype == DType::i4 ? codes / 2 : codes) + 8 * padded + row + rounding;
 }
 
 inline void forget_constants(const Program& program, const Op& op) {
@@ -104,7 +107,8 @@ template <class Lazy = void>
   std::sort(order.begin(), order.end());
   std::int64_t packed = 0;
   for (const FusedOp& fused : ops)
-    packed += packed_estimate(program, fused.op) + (fused.front ? packed_estimate(program, *fused.front) : 0);
+    packed += packed_estimate(program, fused.op, fused.front.has_value()) +
+              (fused.front ? packed_estimate(program, *fused.front, true) : 0);
   const auto pool = std::make_shared<Pool>(static_cast<std::size_t>(packed));
   std::atomic<std::size_t> next{0};
   const int parts = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), ops.size()));

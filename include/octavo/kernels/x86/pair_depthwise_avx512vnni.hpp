@@ -1,8 +1,8 @@
 // octavo/kernels/x86/pair_depthwise_avx512vnni.hpp: the depthwise 3x3 products on pairs of rows.
 //
-// Unpacking the words of two pairs gives 32-bit lanes that hold four rows of a channel, of 16 channels in their order: one
-// unpack for what two output rows need of a column (stride 1), with no border to look at and weights in registers. Per 64
-// outputs: 12 VPDPBUSD, 4 multiplications, 8 conversions, 3 packs, a permutation, and 2 unpacks (stride 2: 8).
+// Unpacking the words of two pairs gives 32-bit lanes that hold four rows of a channel, of 16 channels in their order:
+// one unpack for what two output rows need of a column (stride 1), with no border to look at and weights in registers.
+// Per 64 outputs: 12 VPDPBUSD, 4 multiplications, 8 conversions, 3 packs, a permutation, and 2 unpacks (stride 2: 8).
 #ifndef OCTAVO_KERNELS_X86_PAIR_DEPTHWISE_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_PAIR_DEPTHWISE_AVX512VNNI_HPP_
 
@@ -21,7 +21,8 @@ namespace detail {
 
 struct PairDepthwise {
   // Units [begin, end) of channels [c, c + width), width 32 or 16, from the pairs of `vector`.
-  static void run(const PairRows& p, std::int64_t c, std::int64_t width, std::int64_t vector, std::int64_t begin, std::int64_t end) {
+  static void run(const PairRows& p, std::int64_t c, std::int64_t width, std::int64_t vector, std::int64_t begin,
+                  std::int64_t end) {
     if (p.call.depthwise->window.stride_h == 1)
       width == 32 ? stride_1<2>(p, c, vector, begin, end) : stride_1<1>(p, c, vector, begin, end);
     else
@@ -46,8 +47,9 @@ struct PairDepthwise {
   // Stride 1: two output rows a unit. What the loop multiplies at one pixel it scales, packs and stores at the next:
   // the output stage then never waits in the scheduler for its products.
   template <unsigned Vectors>
-  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void stride_1(const PairRows& p, std::int64_t c, std::int64_t vector,
-                                                                   std::int64_t begin, std::int64_t end) {
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void stride_1(const PairRows& p, std::int64_t c,
+                                                                          std::int64_t vector, std::int64_t begin,
+                                                                          std::int64_t end) {
     const ConvGeometry& g = *p.call.depthwise;
     const std::int8_t* const weights = p.call.depthwise_pairs + c * 24;
     const std::int32_t* const starts = p.call.depthwise_start + c;
@@ -131,8 +133,9 @@ struct PairDepthwise {
 
   // Stride 2: one output row a unit, two pixels at a time; the second of the last two may be none.
   template <unsigned Vectors>
-  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void stride_2(const PairRows& p, std::int64_t c, std::int64_t vector,
-                                                                   std::int64_t begin, std::int64_t end) {
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void stride_2(const PairRows& p, std::int64_t c,
+                                                                          std::int64_t vector, std::int64_t begin,
+                                                                          std::int64_t end) {
     const ConvGeometry& g = *p.call.depthwise;
     const std::int8_t* const weights = p.call.depthwise_pairs + c * 24;
     const std::int32_t* const starts = p.call.depthwise_start + c;

@@ -1,8 +1,8 @@
 // octavo/kernels/x86/pair_front_avx512vnni.hpp: the convolution in front of a depthwise one, written as pairs of rows.
 //
 // A tile is two rows of the image, one above the other, by 32 channels (with many inputs two such pairs by 64): its
-// output stage packs both rows together, and one shuffle puts the bytes of a channel side by side. Per 64 codes it costs
-// what a tile of the matrix product costs (gemm_avx512vnni.hpp). Few inputs: weights in registers.
+// output stage packs both rows together, and one shuffle puts the bytes of a channel side by side. Per 64 codes it
+// costs what a tile of the matrix product costs (gemm_avx512vnni.hpp). Few inputs: weights in registers.
 #ifndef OCTAVO_KERNELS_X86_PAIR_FRONT_AVX512VNNI_HPP_
 #define OCTAVO_KERNELS_X86_PAIR_FRONT_AVX512VNNI_HPP_
 
@@ -23,7 +23,8 @@ namespace detail {
 
 struct PairFront {
   // Pairs [begin, end) of channels [c, c + width), to the vectors from `vector` on.
-  static void run(const PairRows& p, std::int64_t c, std::int64_t width, std::int64_t vector, std::int64_t begin, std::int64_t end) {
+  static void run(const PairRows& p, std::int64_t c, std::int64_t width, std::int64_t vector, std::int64_t begin,
+                  std::int64_t end) {
     const std::int64_t top = p.call.depthwise->window.pad_top, height = p.front.out_h;
     // Pairs wholly outside the image.
     for (; end > begin && 2 * (end - 1) - top >= height; --end)
@@ -59,8 +60,9 @@ struct PairFront {
 
   // Few inputs: pairs [begin, end), weights in registers.
   template <unsigned Quads, unsigned Vectors>
-  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void held(const PairRows& p, std::int64_t c, std::int64_t vector, std::int64_t begin,
-                                                               std::int64_t end) {
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void held(const PairRows& p, std::int64_t c,
+                                                                      std::int64_t vector, std::int64_t begin,
+                                                                      std::int64_t end) {
     const std::int64_t top = p.call.depthwise->window.pad_top, left_bytes = p.call.depthwise->window.pad_left * 64;
     const std::int64_t width = p.front.in_w;
     const std::int8_t* const weights = p.call.front->packed_weights().data() + c / 16 * Quads * 64;
@@ -137,8 +139,9 @@ struct PairFront {
   // A 3x3 window on 3 channels: pairs [begin, end). A row of the window is 9 bytes: two quads, and the last bytes of
   // the three rows make a seventh. Pixels whose window leaves the image to the left or right read a copy.
   template <unsigned Vectors>
-  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void window(const PairRows& p, std::int64_t c, std::int64_t vector,
-                                                                 std::int64_t begin, std::int64_t end) {
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void window(const PairRows& p, std::int64_t c,
+                                                                        std::int64_t vector, std::int64_t begin,
+                                                                        std::int64_t end) {
     const Window& w = p.front.window;
     const std::int64_t top = p.call.depthwise->window.pad_top, left_bytes = p.call.depthwise->window.pad_left * 64;
     const std::int64_t width = p.front.out_w, step = w.stride_w * 3, line = p.front.in_w * 3;
@@ -227,8 +230,8 @@ struct PairFront {
 
   // Two pairs of rows; Present: which of the four are not outside the image (0xF: see the masks).
   template <unsigned Vectors, unsigned Present>
-  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void tile(const PairRows& p, std::int64_t c, std::int64_t vector,
-                                                               std::int64_t first) {
+  OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void tile(const PairRows& p, std::int64_t c,
+                                                                      std::int64_t vector, std::int64_t first) {
     constexpr bool two = Present > 3;
     const std::int64_t second = two ? first + 1 : first;
     const std::int64_t top = p.call.depthwise->window.pad_top;

@@ -50,8 +50,7 @@ struct PairRows {
       for (std::int64_t s = 0; s < slots; ++s) {
         std::uint8_t* at = slot(vector + v, s);
         std::memset(at, call.front_sink.zero_point, static_cast<std::size_t>(left * 64));
-        std::memset(at + (ring.columns - right) * 64, call.front_sink.zero_point,
-                    static_cast<std::size_t>(right * 64));
+        std::memset(at + (ring.columns - right) * 64, call.front_sink.zero_point, static_cast<std::size_t>(right * 64));
       }
   }
 };
