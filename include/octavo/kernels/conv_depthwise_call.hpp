@@ -83,8 +83,7 @@ struct PairRing {
   return ring;
 }
 
-// For levels that run two kernels in turn: output rows in a band, and the rows that it reads, at most 128 KiB where two
-// output rows allow it.
+// For levels that run two kernels in turn: output rows in a band, and the rows that it reads.
 struct RowBand {
   std::int64_t outputs = 0, rows = 0, row_bytes = 0;
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -95,9 +94,8 @@ struct RowBand {
 [[nodiscard]] inline RowBand plan_rows(const ConvGeometry& depthwise) noexcept {
   RowBand band;
   band.row_bytes = depthwise.in_w * depthwise.in_c;
-  const std::int64_t stride = depthwise.window.stride_h;
-  band.outputs = std::min(depthwise.out_h, std::max<std::int64_t>(2, (131072 / band.row_bytes - 3) / stride + 1));
-  band.rows = (band.outputs - 1) * stride + 3;
+  band.outputs = std::min<std::int64_t>(depthwise.out_h, 2);
+  band.rows = (band.outputs - 1) * depthwise.window.stride_h + 3;
   return band;
 }
 
