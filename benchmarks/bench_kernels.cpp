@@ -1,6 +1,7 @@
 // Every distinct layer of MobileNetV2 1.0, 224 x 224, and 0.35, 96 x 96, alone: int8, float32 and dynamic range, on
 // each level that this CPU has; on the best level also with two threads and in the tflite_double rounding. int4: 1x1
-// layers and the classifier of int8 with weights of 4 bits.
+// layers and the classifier of int8 with weights of 4 bits. int8 layers stand alone; those that run as one with the
+// depthwise convolution behind them have a row for both as well ("+depthwise").
 //   <level>/<kind>/<network>/<layer>[/2threads][/tflite_double]
 // Counters: GMAC/s, of_peak (of the threads' cores), GB/s (activations and constants, each once), and network_us, the
 // layer's time times its number of occurrences (their sum is the network's). A row takes at least 0.03 s, or what
@@ -39,17 +40,19 @@ struct Setting {
   Network network;
   Rounding rounding = Rounding::nearest_even_f32;
   int threads = 1;
+  bool joined = false;  // of int8: the layers that run as one with another
+  [[nodiscard]] bool fuse() const { return kind != Kind::int8 || joined; }
 };
 
 // The whole network, prepared once for all rows that need it.
 std::shared_ptr<const mobilenet::Prepared> prepared(const Setting& s) {
-  static std::map<std::tuple<Isa, Kind, double, Rounding>, std::shared_ptr<const mobilenet::Prepared>> known;
-  auto& entry = known[{s.isa, s.kind, s.network.alpha, s.rounding}];
+  static std::map<std::tuple<Isa, Kind, double, Rounding, bool>, std::shared_ptr<const mobilenet::Prepared>> known;
+  auto& entry = known[{s.isa, s.kind, s.network.alpha, s.rounding, s.fuse()}];
   if (!entry) {
     force_isa(s.isa);
     entry = std::make_shared<const mobilenet::Prepared>(runtime::prepare(
         mobilenet::make({.kind = s.kind, .alpha = s.network.alpha, .size = s.network.size, .rounding = s.rounding}),
-        {}));
+        {.fuse = s.fuse()}));
   }
   return entry;
 }
@@ -91,8 +94,10 @@ void run_softmax(benchmark::State& state, Isa isa) {
   for (auto _ : state) op.run(in.data(), out.data(), 1, 1);
 }
 
-void add_layers(const Setting& setting, const std::vector<mobilenet::Layer>& layers) {
-  for (const mobilenet::Layer& layer : layers) {
+void add_layers(const Setting& setting) {
+  const auto network = prepared(setting);
+  for (const mobilenet::Layer& layer : mobilenet::distinct_layers(*network)) {
+    if (setting.joined != network->steps[layer.step].front.has_value()) continue;
     if (setting.kind == Kind::int4 && !layer.name.starts_with("pointwise") && !layer.name.starts_with("dense"))
       continue;
     std::string name = std::string(name_of(setting.isa)) + "/" + mobilenet::name_of(setting.kind) + "/" +
@@ -111,12 +116,13 @@ int main(int argc, char** argv) {
     if (!cpu_has(isa)) continue;
     for (const Kind kind : {Kind::int8, Kind::float32, Kind::dynamic_range, Kind::int4})
       for (const Network& network : kNetworks) {
-        const std::vector<mobilenet::Layer> layers = mobilenet::distinct_layers(*prepared({best, kind, network}));
-        add_layers({isa, kind, network}, layers);
+        add_layers({isa, kind, network});
+        if (kind == Kind::int8) add_layers({.isa = isa, .kind = kind, .network = network, .joined = true});
         if (isa != best) continue;
-        add_layers({.isa = isa, .kind = kind, .network = network, .threads = 2}, layers);
-        if (kind == Kind::int8)
-          add_layers({.isa = isa, .kind = kind, .network = network, .rounding = Rounding::tflite_double}, layers);
+        add_layers({.isa = isa, .kind = kind, .network = network, .threads = 2});
+        if (kind != Kind::int8) continue;
+        add_layers({.isa = isa, .kind = kind, .network = network, .threads = 2, .joined = true});
+        add_layers({.isa = isa, .kind = kind, .network = network, .rounding = Rounding::tflite_double});
       }
     const std::string level(name_of(isa));
     benchmark::RegisterBenchmark((level + "/quantize_input").c_str(), run_quantize, isa)->Unit(benchmark::kMicrosecond);

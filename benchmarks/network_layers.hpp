@@ -20,7 +20,9 @@ namespace mobilenet {
 
 // Steps of one operator, shapes and strides stand once, for all of them.
 struct Layer {
-  std::string name;  // pointwise_112x112x32_to_16: operator, input, output channels, "_s2", "_add" where a sum is fused
+  // pointwise_112x112x32_to_16: operator, input, output channels, "_s2", "_add" where a sum is fused,
+  // "+depthwise" or "+depthwise_s2" where the depthwise convolution behind it runs with it
+  std::string name;
   std::size_t step;  // index of the first in Prepared::steps
   int count;         // in the network
 };
@@ -42,10 +44,15 @@ inline std::string name_of_layer(const Program& program, const Op& op) {
   return name;
 }
 
+inline std::string name_of_layer(const Program& program, const Step& step) {
+  if (!step.front) return name_of_layer(program, step.op);
+  return name_of_layer(program, *step.front) + "+depthwise" + (step.op.window.stride_h > 1 ? "_s2" : "");
+}
+
 inline std::vector<Layer> distinct_layers(const Prepared& prepared) {
   std::vector<Layer> layers;
   for (std::size_t i = 0; i < prepared.steps.size(); ++i) {
-    const std::string name = name_of_layer(prepared.program, prepared.steps[i].op);
+    const std::string name = name_of_layer(prepared.program, prepared.steps[i]);
     const auto known =
         std::find_if(layers.begin(), layers.end(), [&](const Layer& layer) { return layer.name == name; });
     if (known == layers.end())

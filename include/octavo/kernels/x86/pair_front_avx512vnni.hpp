@@ -85,7 +85,7 @@ struct PairFront {
       const __mmask16 upper_exists = p.exists(y), lower_exists = p.exists(y + 1);
       std::uint8_t* to = p.slot(vector, pair) + left_bytes;
       std::uint8_t* const to_end = to + 64 * width;
-      if (upper_exists != lower_exists) {
+      if (upper_exists != lower_exists) {  // the other row is the zero point
         if (upper_exists == 0) upper = lower;
         for (; to != to_end; to += 64, upper += 4 * Quads) {
           __m512i acc[Vectors];
@@ -176,7 +176,7 @@ struct PairFront {
         image_top[i] = std::clamp<std::int64_t>(y + i, 0, p.front.out_h - 1) * w.stride_h - w.pad_top;
         for (unsigned k = 0; k < 3; ++k) {
           const std::int64_t r = image_top[i] + k;
-          rows[i][k] = (r < 0 || r >= p.front.in_h ? p.call.front_zero_row : p.call.in + r * line) - w.pad_left * 3;
+          rows[i][k] = r < 0 || r >= p.front.in_h ? p.call.front_zero_row : p.call.in + r * line;
         }
       }
       std::uint8_t* to = p.slot(vector, pair) + left_bytes;
@@ -186,7 +186,8 @@ struct PairFront {
         const std::uint8_t* at[2][3];
         for (unsigned i = 0; i < 2; ++i) {
           if (!inside) p.call.front->copy_patch(p.call.in, image_top[i], x, 0, *p.call.front_zero_row, patch[i]);
-          for (unsigned k = 0; k < 3; ++k) at[i][k] = inside ? rows[i][k] + x * step : patch[i] + 12 * k;
+          for (unsigned k = 0; k < 3; ++k)
+            at[i][k] = inside ? rows[i][k] + x * step - w.pad_left * 3 : patch[i] + 12 * k;
         }
         const std::uint8_t *a0 = at[0][0], *a1 = at[0][1], *a2 = at[0][2];
         const std::uint8_t *b0 = at[1][0], *b1 = at[1][1], *b2 = at[1][2];
@@ -228,7 +229,8 @@ struct PairFront {
     }
   }
 
-  // Two pairs of rows; Present: which of the four are not outside the image (0xF: see the masks).
+  // Two pairs of rows, or one (Present <= 3), of 16 * Vectors channels. Present: the rows that are multiplied, bit by
+  // bit; one that is, though outside the image, becomes the zero point by its mask.
   template <unsigned Vectors, unsigned Present>
   OCTAVO_TARGET_AVX512VNNI __attribute__((noinline)) static void tile(const PairRows& p, std::int64_t c,
                                                                       std::int64_t vector, std::int64_t first) {
@@ -252,11 +254,7 @@ struct PairFront {
     const std::uint8_t* const r2 = p.row(y[2]);
     const std::uint8_t* const r3 = p.row(y[3]);
     const __mmask16 mask[4] = {p.exists(y[0]), p.exists(y[1]), p.exists(y[2]), p.exists(y[3])};
-    const std::int8_t* ahead = weights + Vectors * bytes;
-    const std::int64_t step = (Vectors * bytes / width + 63) / 64 * 64;
     for (std::int64_t x = 0; x < width; ++x) {
-      for (const std::int8_t* const stop = ahead + step; ahead != stop; ahead += 64)
-        __asm__ volatile("prefetcht0 %0" : : "m"(*ahead));
       __m512i acc[4][Vectors];
 #pragma GCC unroll 4
       for (unsigned v = 0; v < Vectors; ++v) {
