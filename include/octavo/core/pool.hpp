@@ -76,9 +76,9 @@ class PoolScope {
 // As AlignedAllocator, from the pool in whose scope it was made while that lasts. Keeps the pool alive.
 template <class Value>
 struct PoolAllocator : AlignedAllocator<Value> {
-  using propagate_on_container_move_assignment = std::true_type;
-  using propagate_on_container_swap = std::true_type;
-  using is_always_equal = std::false_type;
+  using propagate_on_container_move_assignment = std::true_type;  // NOLINT: std::allocator_traits' names
+  using propagate_on_container_swap = std::true_type;             // NOLINT
+  using is_always_equal = std::false_type;                        // NOLINT
   PoolAllocator() : pool(detail::current_pool) {}
   template <class Other>
   PoolAllocator(const PoolAllocator<Other>& other) noexcept : pool(other.pool) {}  // NOLINT: conversion is the purpose
