@@ -17,8 +17,8 @@ namespace {
 Program network(std::uint64_t seed) {
   nets::Net net("threads", DType::i8, Rounding::nearest_even_f32, seed);
   net.input({1, 12, 12, 8});
-  net.conv("expand", 12, 12, 24, {});
-  net.depthwise("depthwise", 12, 12, 24, {.window = {3, 3, 1, 1, 1, 1, 1, 1}});
+  net.conv("expand", 12, 12, 32, {});  // joined with the next where the level has a kernel for both
+  net.depthwise("depthwise", 12, 12, 32, {.window = {3, 3, 1, 1, 1, 1, 1, 1}});
   net.conv("project", 12, 12, 8, {});
   return net.finish();
 }
