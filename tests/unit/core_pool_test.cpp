@@ -14,8 +14,8 @@
 
 using namespace octavo;
 
-TEST_CASE("arena: huge pages where at least seven eighths of one are needed") {
-  constexpr std::size_t page = std::size_t{1} << 21, most = page / 8 * 7;
+TEST_CASE("arena: huge pages where at least fifteen sixteenths of one are needed") {
+  constexpr std::size_t page = std::size_t{1} << 21, most = page / 16 * 15;
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, most - 1, most, page, page + most - 1, page + most}) {
     const Arena arena(size);
     CHECK(arena.size() == size);

@@ -78,6 +78,9 @@ TEST_CASE("joined: not where the tensor between has another reader, is an output
     const runtime::Program program = net.finish();
     const Model model(program, {.threads = 1});
     CHECK(joined_steps(model) == (kind == 0 ? 1U : 0U));
-    if (kind == 0) CHECK(model.prepared().steps[0].op.name == "expand + depthwise");
+    if (kind != 0) continue;
+    CHECK(model.prepared().steps[0].op.name == "expand + depthwise");
+    const std::vector<float> image(static_cast<std::size_t>(model.input().shape.size()));
+    CHECK(model.profile(image, 1).rows[0].kind == "conv2d + depthwise_conv2d");
   }
 }

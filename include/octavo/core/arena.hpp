@@ -16,15 +16,16 @@
 namespace octavo {
 inline namespace OCTAVO_ABI_TAG {
 
-// One block, 64-byte aligned, not initialized. Huge pages (2 MiB) are asked for as long as at least seven eighths of
-// one are needed, and taken whole: the first run of a model then meets one page fault for each, not one for each 4 KiB.
+// One block, 64-byte aligned, not initialized. Huge pages (2 MiB) are asked for as long as at least fifteen
+// sixteenths of one are needed, and taken whole: the first run of a model then meets one page fault for each, not one
+// for each 4 KiB.
 class Arena {
  public:
   Arena() = default;
   // Throws std::bad_alloc.
   explicit Arena(std::size_t size) : size_(size), reserved_(size) {
     if (size > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
-    const std::size_t huge = (size + kHugePage / 8) / kHugePage * kHugePage;
+    const std::size_t huge = (size + kHugePage / 16) / kHugePage * kHugePage;
     reserved_ = std::max(size, huge);
     const std::align_val_t alignment{huge > 0 ? kHugePage : kAlignment};
     bytes_ = Block(static_cast<std::byte*>(::operator new(reserved_, alignment)), Free{alignment});

@@ -60,7 +60,7 @@ inline void add_rates(io::Json& json, const runtime::Profile& profile, std::int6
            gmacs > 0.0 && profile.peak_gmacs > 0.0 ? io::Json(gmacs / team_peak(profile)) : io::Json());
 }
 
-// Convolutions, depthwise convolutions, dense layers, all others.
+// Convolutions, depthwise convolutions, those that run as one, dense layers, all others.
 struct Sort {
   std::string_view name;
   int color;
@@ -68,6 +68,7 @@ struct Sort {
 inline Sort sort_of(const runtime::ProfileRow& row) {
   if (row.kind == "conv2d") return {"convolutions", 0};
   if (row.kind == "depthwise_conv2d") return {"depthwise convolutions", 1};
+  if (row.kind == "conv2d + depthwise_conv2d") return {"joined convolutions", 3};
   if (row.kind == "dense") return {"dense layers", 2};
   return {"other operators", 4};
 }

@@ -192,7 +192,9 @@ inline Profile Model::profile(std::span<const ConstBuffer> inputs, int runs) con
   profile.total_nanoseconds = detail::median(totals);
   for (std::size_t s = 0; s < prepared_->steps.size(); ++s) {
     const Step& step = prepared_->steps[s];
-    profile.rows.push_back({step.op.name, std::string(name_of(step.op.kind)), std::string(step.kernel->name()),
+    std::string kind(name_of(step.op.kind));
+    if (step.front) kind = std::string(name_of(step.front->kind)) + " + " + kind;
+    profile.rows.push_back({step.op.name, kind, std::string(step.kernel->name()),
                             output_of(program(), step.op).shape.to_string(), step.macs * batch, step.bytes * batch,
                             detail::median(times[s])});
   }

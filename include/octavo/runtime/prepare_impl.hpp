@@ -109,7 +109,8 @@ template <class Lazy = void>
   for (const FusedOp& fused : ops)
     packed += packed_estimate(program, fused.op, fused.front.has_value()) +
               (fused.front ? packed_estimate(program, *fused.front, true) : 0);
-  const auto pool = std::make_shared<Pool>(static_cast<std::size_t>(packed));
+  // Some more than the estimate: what finds no room, and with several threads that may be the largest, stands outside.
+  const auto pool = std::make_shared<Pool>(static_cast<std::size_t>(packed + packed / 24));
   std::atomic<std::size_t> next{0};
   const int parts = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), ops.size()));
   parallel_for(parts, parts, [&](std::int64_t, std::int64_t, int) {

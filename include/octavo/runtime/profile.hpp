@@ -17,7 +17,7 @@ namespace runtime {
 // One step, all images of the batch: median time, multiply-adds, and bytes of activations and constants touched.
 struct ProfileRow {
   std::string name;
-  std::string kind;
+  std::string kind;  // the operator's, or "conv2d + depthwise_conv2d" where the two run as one
   std::string kernel;
   std::string output;  // shape of one image's output
   std::int64_t macs = 0;
