@@ -70,21 +70,22 @@ template <class Lazy = void>
 }
 
 // About what the kernel of an operator packs, and its tables: a start and a scale a channel, a row of zero points;
-// depthwise codes in three forms and tables in two orders (kernels/depthwise.hpp), or, `joined` with the operator in
-// front, in two forms (kernels/conv_depthwise.hpp).
+// depthwise codes in three forms and tables in two orders (kernels/depthwise.hpp), or, joined with the operator in
+// front, in two forms (kernels/conv_depthwise.hpp). float32 kernels pad their panels.
 template <class Lazy = void>
-[[nodiscard]] std::int64_t packed_estimate(const Program& program, const Op& op, bool joined) {
+[[nodiscard]] std::int64_t packed_estimate(const Program& program, const Op& op, const std::optional<Op>& front = {}) {
   constexpr std::int64_t rounding = 512;  // of a few tables to whole lines
   if (!is_convolution(op.kind)) return 0;
   const TensorInfo& weights = input_of(program, op, 1);
-  if (weights.dtype == DType::f32) return data_bytes(weights.dtype, weights.shape) + rounding;
-  const ConvGeometry g = geometry_of(program, op);
-  const std::int64_t padded = octavo::detail::round_up(g.out_c, octavo::detail::kChannelBlock);
-  const std::int64_t row = g.pointwise() ? 0 : g.in_w * g.in_c;
+  if (weights.dtype == DType::f32) return data_bytes(weights.dtype, weights.shape) / 24 * 25 + rounding;
+  const TensorInfo& in = front ? output_of(program, *front) : input_of(program, op, 0);
+  const std::int64_t out_c = output_of(program, op).shape.back();
+  const std::int64_t padded = octavo::detail::round_up(out_c, octavo::detail::kChannelBlock);
+  const bool window = op.window.kernel_h * op.window.kernel_w > 1 && in.shape.rank() == 4;
+  const std::int64_t row = window ? in.shape[2] * in.shape[3] : 0;
   if (op.kind == OpKind::depthwise_conv2d)
-    return (joined ? 33 * g.out_c + 8 * padded : weights.shape.size() / g.out_c * 5 * padded + 16 * padded) + row +
-           rounding;
-  const std::int64_t codes = weights.shape.size() / g.out_c * octavo::detail::round_up(g.out_c, 16);
+    return (front ? 33 * out_c + 8 * padded : weights.shape.size() / out_c * 5 * padded + 16 * padded) + row + rounding;
+  const std::int64_t codes = weights.shape.size() / out_c * octavo::detail::round_up(out_c, 16);
   return (weights.dtype == DType::i4 ? codes / 2 : codes) + 8 * padded + row + rounding;
 }
 
@@ -107,10 +108,10 @@ template <class Lazy = void>
   std::sort(order.begin(), order.end());
   std::int64_t packed = 0;
   for (const FusedOp& fused : ops)
-    packed += packed_estimate(program, fused.op, fused.front.has_value()) +
-              (fused.front ? packed_estimate(program, *fused.front, true) : 0);
+    packed +=
+        packed_estimate(program, fused.op, fused.front) + (fused.front ? packed_estimate(program, *fused.front) : 0);
   // Some more than the estimate: what finds no room, and with several threads that may be the largest, stands outside.
-  const auto pool = std::make_shared<Pool>(static_cast<std::size_t>(packed + packed / 24));
+  const auto pool = std::make_shared<Pool>(static_cast<std::size_t>(packed + packed / 64));
   std::atomic<std::size_t> next{0};
   const int parts = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), ops.size()));
   parallel_for(parts, parts, [&](std::int64_t, std::int64_t, int) {
